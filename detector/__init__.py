@@ -1,0 +1,1 @@
+"""Look at video: from a file to a verdict."""

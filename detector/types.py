@@ -1,0 +1,116 @@
+"""What a scan finds: the plain values that travel from matching to rights, output and report.
+
+Times are seconds of presentation time from the start of the file they belong to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Channel(StrEnum):
+    """One descriptor's vector space, and with it the question that is asked."""
+
+    COPY = "copy"
+    SEMANTIC = "semantic"
+
+
+class Status(StrEnum):
+    """How much of an upload could be read."""
+
+    OK = "ok"
+    PARTIAL = "partial"
+    UNREADABLE = "unreadable"
+
+
+class Verdict(StrEnum):
+    """What the rights layer wants done, strongest last."""
+
+    CLEAR = "clear"
+    ALLOW = "allow"
+    MONITOR = "monitor"
+    REVIEW = "review"
+    BLOCK = "block"
+
+    @property
+    def rank(self) -> int:
+        return list(Verdict).index(self)
+
+    @property
+    def is_flagged(self) -> bool:
+        """Whether somebody should be told: the exit code and the report go by this."""
+        return self.rank >= Verdict.MONITOR.rank
+
+
+@dataclass(frozen=True, slots=True)
+class FramePair:
+    """One frame of the upload beside the frame of the work it was matched with."""
+
+    query_time: float
+    ref_time: float
+    similarity: float  # cosine, in [-1, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """An aligned pair of time intervals."""
+
+    query_start: float
+    query_end: float
+    ref_start: float
+    ref_end: float
+    score: float  # in [0, 1], higher is surer
+    similarity: float  # mean cosine over the aligned frames
+    speed: float  # reference seconds that pass in one second of the upload
+    pairs: tuple[FramePair, ...] = ()  # the strongest, in order of time
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """All segments of one upload against one work, in one channel."""
+
+    work_id: str
+    channel: Channel
+    score: float  # in [0, 1]: that of the surest segment
+    segments: tuple[Segment, ...]  # in order of upload time
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A match after the rights layer has judged it."""
+
+    match: Match
+    verdict: Verdict
+    reason: str  # the rule that decided, in words
+    title: str
+    owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCounts:
+    """What became of the frames of one file; losses are counted, never silent."""
+
+    sampled: int = 0  # taken from the file at the sampling rate
+    uniform: int = 0  # of those, left out for showing nothing (black, one colour, test card)
+    undecodable: int = 0  # packets the decoder refused
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """Everything a scan says of one upload."""
+
+    source: str  # path or URL as given
+    query_id: str  # the file's stem
+    status: Status
+    reason: str | None = None  # why not `ok`
+    duration: float | None = None  # seconds
+    channels: tuple[Channel, ...] = ()
+    flags: tuple[Flag, ...] = ()  # strongest first; every match, also those that are clear
+    frames: FrameCounts = FrameCounts()
+    timings: Mapping[str, float] = field(default_factory=dict)  # seconds of work by stage
+
+    @property
+    def verdict(self) -> Verdict:
+        return max((flag.verdict for flag in self.flags), key=lambda v: v.rank, default=Verdict.CLEAR)
