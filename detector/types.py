@@ -113,4 +113,5 @@ class ScanResult:
 
     @property
     def verdict(self) -> Verdict:
-        return max((flag.verdict for flag in self.flags), key=lambda v: v.rank, default=Verdict.CLEAR)
+        verdicts = (flag.verdict for flag in self.flags)
+        return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.CLEAR)

@@ -1,0 +1,150 @@
+"""What a media file is, from its headers and its first packets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+# Containers that hold their media themselves. Playlists (HLS, DASH, concat scripts) are not among
+# them: they name other files and addresses, and an upload must not choose what we open.
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,flv,asf,ogg,"
+    "mxf,gxf,rm,dv,ivf,wtv,nut,gif,apng,webp,webp_pipe,png_pipe,jpeg_pipe,bmp_pipe,tiff_pipe,"
+    "image2,mp3,wav,flac,aac"
+)
+MAX_PIXELS = 8192 * 8192
+_PACKETS_LOOKED_AT = 300
+
+
+class UnreadableMediaError(Exception):
+    """A file gives no frames; the text says why, in words for a user."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What is known of a video before its frames are decoded."""
+
+    width: int  # as shown: after rotation, with square pixels
+    height: int
+    rotation: int  # degrees clockwise that a player turns the stored picture: 0, 90, 180, 270
+    frame_rate: float | None  # average, frames per second
+    is_variable_rate: bool
+    duration: float | None  # seconds, as the file claims; None when it does not say
+    codec: str
+    container: str
+
+
+def probe(path: Path) -> MediaInfo:
+    """Read a file's headers, its first packets and its first frame.
+
+    Raises
+    ------
+    UnreadableMediaError
+        When the file is no media, has no video, or its pictures exceed `MAX_PIXELS`.
+    """
+    with open_video(path) as (container, stream):
+        times = []
+        rotation = None
+        for packet in islice(container.demux(stream), _PACKETS_LOOKED_AT):
+            if packet.pts is not None and packet.time_base is not None:
+                times.append(float(packet.pts * packet.time_base))
+            if rotation is None:
+                try:
+                    for frame in stream.codec_context.decode(packet):
+                        rotation = -frame.rotation % 360
+                        break
+                except av.error.FFmpegError:
+                    continue  # a later packet may decode; whether any does is `sample`'s to say
+        width, height = display_size(
+            stream.codec_context.width, stream.codec_context.height, stream.sample_aspect_ratio
+        )
+        rotation = rotation or 0
+        if rotation in (90, 270):
+            width, height = height, width
+        return MediaInfo(
+            width=width,
+            height=height,
+            rotation=rotation,
+            frame_rate=float(stream.average_rate) if stream.average_rate else None,
+            is_variable_rate=_is_variable(times),
+            duration=_duration(container, stream),
+            codec=stream.codec_context.name,
+            container=container.format.name,
+        )
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a file and choose its video stream; every reader of media goes through here."""
+    try:
+        container = av.open(
+            str(path),
+            metadata_errors="replace",
+            container_options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
+        )
+    except av.error.FFmpegError as error:
+        raise UnreadableMediaError(_why_not_opened(path, error)) from error
+    except OSError as error:
+        raise UnreadableMediaError(error.strerror or str(error)) from error
+    with container:
+        # A song's cover picture is stored as a video stream of one frame; it is not footage.
+        streams = [
+            stream
+            for stream in container.streams.video
+            if not stream.disposition & Disposition.attached_pic
+        ]
+        if not streams:
+            raise UnreadableMediaError("no video stream")
+        stream = max(streams, key=lambda s: s.codec_context.width * s.codec_context.height)
+        context = stream.codec_context
+        if context.width * context.height > MAX_PIXELS:
+            raise UnreadableMediaError(
+                f"pictures of {context.width}x{context.height} are larger than is decoded"
+            )
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def display_size(width: int, height: int, pixel_aspect: Fraction | None) -> tuple[int, int]:
+    """Width and height in square pixels of a stored picture, before rotation."""
+    if pixel_aspect and 0.1 <= pixel_aspect <= 10:
+        return round(width * pixel_aspect), height
+    return width, height
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> float | None:
+    if stream.duration and stream.time_base:
+        end = (stream.start_time or 0) + stream.duration
+        return float(end * stream.time_base) - (container.start_time or 0) / av.time_base
+    if container.duration:
+        return container.duration / av.time_base
+    return None
+
+
+def _is_variable(times: list[float]) -> bool:
+    """Whether frame durations differ by more than the rounding of a coarse time base."""
+    durations = np.diff(np.sort(times))
+    durations = durations[durations > 0]
+    if durations.size < 2:
+        return False
+    median = float(np.median(durations))
+    return bool(np.abs(durations - median).max() > max(0.25 * median, 0.002))
+
+
+def _why_not_opened(path: Path, error: av.error.FFmpegError) -> str:
+    if isinstance(error, av.error.InvalidDataError):
+        if path.stat().st_size == 0:
+            return "the file is empty"
+        return "not a video, or damaged beyond its headers"
+    return error.strerror or str(error)

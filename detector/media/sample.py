@@ -1,0 +1,256 @@
+"""Frames of a video at a chosen rate, by exact presentation time.
+
+A sample stands for a point of the time grid 0, 1/rate, 2/rate, ...: it is the frame that a player
+shows at that moment. Its time is the frame's own presentation time (PTS x time base, counted from
+the start of the file), so nothing is lost to variable frame rates, edit lists or offsets; only a
+frame that stays on screen for several grid points is given again with the later points as times.
+
+Decoding is the cost of a scan, so what no grid point needs is not decoded. The file is read in
+order, without a seek, and `PacketSelector` decides from the packets' times alone which of them the
+decoder gets; where the frame rate is far above the sampling rate the decoder is told to drop
+frames that no other frame refers to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from detector.media.probe import UnreadableMediaError, display_size, open_video
+
+# With this many frames between two samples, losing those that nothing refers to (commonly one to
+# three in a row) moves a sample by a fraction of the grid. Below it every frame is decoded.
+_FRAMES_PER_SAMPLE_TO_SKIP = 8
+_SAMPLES_OF_SHORT_CLIP = 60
+_MAX_RATE = 8.0
+# A frame that stays is given again for so many seconds; a header that claims years must not fill
+# the memory.
+_LONGEST_HOLD = 30.0
+
+
+def rate_for(duration: float | None, base_rate: float) -> float:
+    """Samples per second for a file: `base_rate`, and more for short clips.
+
+    A clip of a few seconds has too few frames at 2 per second to be aligned, so at least
+    60 samples are aimed at (4 per second for 15 seconds), with at most 8 per second.
+    """
+    if not duration or duration <= 0:
+        return base_rate
+    return max(base_rate, min(_SAMPLES_OF_SHORT_CLIP / duration, _MAX_RATE))
+
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One sampled picture."""
+
+    time: float  # seconds
+    image: npt.NDArray[np.uint8]  # [height, width, 3] RGB, upright, square pixels
+
+
+class PacketSelector(Generic[P]):
+    """Decides which packets of a stream must be decoded to know what is shown at grid points.
+
+    Feed packets in file order with `push`; what it returns goes to the decoder. With `interval`
+    the distance of grid points and k0, k1 the times of two neighbouring keyframes:
+
+    - a group of pictures without a grid point is dropped whole;
+    - one that is no longer than `interval` gives its keyframe alone, which is at most `interval`
+      from what is on screen;
+    - of a longer one, what follows its last grid point is dropped.
+
+    Held-back packets span at most one interval, so memory is bounded.
+    """
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._points_passed = 0  # grid points 0 .. n-1 have been served
+        self._held: list[tuple[float, P]] = []
+        self._key_time: float | None = None
+        self._is_long = False
+
+    @property
+    def _next_point(self) -> float:
+        return self._points_passed * self._interval
+
+    def push(self, packet: P, time: float | None, *, is_key: bool) -> list[P]:
+        """Take the next packet; return those to be decoded now, in order."""
+        if time is None:  # nothing can be said about it, so it is never held back
+            return [*self._release(), packet]
+        if is_key:
+            due = self._close_group(time)
+            self._key_time, self._is_long = time, False
+            self._held = [(time, packet)]
+            return due
+        if self._key_time is None:  # before the first keyframe: the decoder knows best
+            return [packet]
+        self._held.append((time, packet))
+        if not self._is_long and time - self._key_time > self._interval:
+            self._is_long = True
+        if not self._is_long:
+            return []
+        latest = max(t for t, _ in self._held)
+        # `time < last point served`: a frame shown earlier but stored later, because frames that
+        # refer to both sides follow them in the file. It may be what is on screen at that point.
+        if latest >= self._next_point or time <= self._next_point - self._interval:
+            self._pass_points(latest)
+            return self._release()
+        return []
+
+    def finish(self) -> list[P]:
+        """Return what the end of the file makes due."""
+        return self._release() if self._is_long else [packet for _, packet in self._held[:1]]
+
+    def _close_group(self, end: float) -> list[P]:
+        """Return what the group that ends at the keyframe time `end` still owes."""
+        if self._key_time is None or end <= self._next_point:
+            return []
+        self._pass_points(end, inclusive=False)
+        return self._release() if self._is_long else [packet for _, packet in self._held[:1]]
+
+    def _pass_points(self, time: float, *, inclusive: bool = True) -> None:
+        points = time / self._interval
+        count = int(np.floor(points + 1e-9)) + 1 if inclusive else int(np.ceil(points - 1e-9))
+        self._points_passed = max(self._points_passed, count)
+
+    def _release(self) -> list[P]:
+        released = [packet for _, packet in self._held]
+        self._held = []
+        return released
+
+
+class Sampler:
+    """Streams the frames of one file; after the iteration it tells what was lost.
+
+    Parameters
+    ----------
+    path
+        A local file.
+    rate
+        Samples per second.
+    short_side
+        Frames are scaled down to this short side, in pixels; smaller ones are left as they are.
+
+    Raises
+    ------
+    UnreadableMediaError
+        While iterating, when the file gives no frame at all.
+    """
+
+    def __init__(self, path: Path, rate: float, short_side: int = 288) -> None:
+        self._path = path
+        self._interval = 1.0 / rate
+        self._short_side = short_side
+        self.undecodable = 0  # packets the decoder refused
+        self.end: float | None = None  # end of the last decoded frame, seconds
+        self._pixel_aspect: Fraction | None = None
+        self._frame_duration = 0.0
+        self.error: str | None = None  # why reading stopped before the end of the file
+
+    def __iter__(self) -> Iterator[Frame]:
+        interval = self._interval
+        shown: tuple[float, VideoFrame] | None = None  # what is on screen at the next grid point
+        point = 0  # number of the next grid point
+        sampled = losses = 0
+        for time, frame in self._decoded():
+            if shown is None:
+                point = max(0, int(np.ceil(time / interval - 1e-9)))
+            elif time <= shown[0]:
+                continue
+            else:
+                # A gap in which packets were lost shows nothing that we know of.
+                until = time if self.undecodable == losses else min(time, shown[0] + interval)
+                for sample in self._on_screen(shown, point, until):
+                    yield sample
+                    sampled += 1
+                point = max(point, int(np.ceil(time / interval - 1e-9)))
+            shown, losses = (time, frame), self.undecodable
+            self.end = time + self._frame_duration
+        if shown is None or self.end is None:
+            raise UnreadableMediaError(self.error or "no frame could be decoded")
+        if not sampled:  # a clip so short that it lies between two grid points
+            yield Frame(shown[0], to_rgb(shown[1], self._short_side, self._pixel_aspect))
+        else:
+            yield from self._on_screen(shown, point, self.end)
+
+    def _on_screen(
+        self, shown: tuple[float, VideoFrame], point: int, until: float
+    ) -> Iterator[Frame]:
+        """Sample one frame for every grid point from `point` on that lies before `until`."""
+        time, frame = shown
+        until = min(until, time + _LONGEST_HOLD)
+        image = None
+        while point * self._interval < until - 1e-9:
+            if image is None:
+                image = to_rgb(frame, self._short_side, self._pixel_aspect)
+                yield Frame(time, image)
+            else:
+                yield Frame(point * self._interval, image)
+            point += 1
+
+    def _decoded(self) -> Iterator[tuple[float, VideoFrame]]:
+        """Decode what the grid needs: (seconds from the start of the file, frame), in order."""
+        with open_video(self._path) as (container, stream):
+            start = (container.start_time or 0) / av.time_base
+            self._pixel_aspect = stream.sample_aspect_ratio
+            rate = stream.average_rate
+            self._frame_duration = float(1 / rate) if rate else 0.0
+            if rate and rate * self._interval >= _FRAMES_PER_SAMPLE_TO_SKIP:
+                stream.codec_context.skip_frame = "NONREF"
+            selector: PacketSelector[Packet[Any]] = PacketSelector(self._interval)
+            packets = container.demux(stream)
+            while True:
+                try:
+                    packet = next(packets, None)
+                except av.error.FFmpegError as error:
+                    self.error = f"reading stopped: {error.strerror or error}"
+                    packet = None
+                if packet is None or (packet.dts is None and packet.size == 0):
+                    break
+                stamp = packet.pts if packet.pts is not None else packet.dts
+                time = None if stamp is None else float(stamp * packet.time_base) - start
+                for due in selector.push(packet, time, is_key=packet.is_keyframe):
+                    yield from self._decode(stream, due, start)
+            for due in selector.finish():
+                yield from self._decode(stream, due, start)
+            yield from self._decode(stream, None, start)
+
+    def _decode(
+        self, stream: VideoStream, packet: Packet[Any] | None, start: float
+    ) -> Iterator[tuple[float, VideoFrame]]:
+        try:
+            frames = stream.codec_context.decode(packet)
+        except av.error.FFmpegError:
+            self.undecodable += 1
+            return
+        for frame in frames:
+            if frame.pts is not None and stream.time_base is not None:
+                yield float(frame.pts * stream.time_base) - start, frame
+
+
+def to_rgb(
+    frame: VideoFrame, short_side: int, pixel_aspect: Fraction | None
+) -> npt.NDArray[np.uint8]:
+    """Return the picture as a player shows it: RGB, upright, square pixels, scaled down."""
+    width, height = display_size(frame.width, frame.height, pixel_aspect)
+    scale = min(1.0, short_side / min(width, height), 8 * short_side / max(width, height))
+    size = max(2, round(width * scale)), max(2, round(height * scale))
+    image = cast(
+        npt.NDArray[np.uint8],
+        frame.to_ndarray(format="rgb24", width=size[0], height=size[1], interpolation="AREA"),
+    )
+    turns = frame.rotation // 90 % 4  # counter-clockwise quarter turns, as np.rot90 counts
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
