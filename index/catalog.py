@@ -1,0 +1,309 @@
+"""The catalogue: which works are protected, and which files hold their embeddings.
+
+It speaks to SQLite, the default, and to whatever else SQLAlchemy can reach (PostgreSQL), so there
+is no SQL in it that only one of them understands. Callers get plain values, never ORM objects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, create_engine, delete, event, inspect, select, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.orm import sessionmaker
+
+from index.errors import AlreadyEnrolledError, CatalogError, IdTakenError, UnknownWorkError
+from index.records import EmbeddingsFile, IndexFile, NewEmbeddingsFile, NewWork, Work
+from index.schema import (
+    SCHEMA_VERSION,
+    Base,
+    EmbeddingsRow,
+    IndexFileRow,
+    MetaRow,
+    ScanRow,
+    WorkRow,
+)
+
+_BUSY_TIMEOUT_S = 30
+
+_Record = TypeVar("_Record", Work, EmbeddingsFile, IndexFile)
+
+
+class Catalog:
+    """Works, their embeddings files, the FAISS files and finished scans, in a database.
+
+    Every method is one transaction: what it has returned from is on disk.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy's: ``sqlite:////srv/home/catalog.sqlite``, ``postgresql+psycopg://...``.
+
+    Raises
+    ------
+    CatalogError
+        The URL is not understood, or its driver is not installed.
+    """
+
+    def __init__(self, url: str | URL) -> None:
+        try:
+            self._url = make_url(url)
+            self._engine = create_engine(self._url)
+        except ArgumentError as error:
+            raise CatalogError(f"this is not the URL of a database: {error}") from error
+        except ModuleNotFoundError as error:
+            raise CatalogError(
+                f"no driver for {self._url.drivername} here: install {error.name!r} with pip"
+            ) from error
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine, "connect", _configure_sqlite)
+        self._sessions = sessionmaker(self._engine)
+
+    @classmethod
+    def create(cls, url: str | URL) -> Catalog:
+        """Open a catalogue, making whatever is missing in it. Not for two processes at once."""
+        catalog = cls(url)
+        with catalog._opening():
+            Base.metadata.create_all(catalog._engine)
+            with catalog._sessions.begin() as session:
+                if session.get(MetaRow, "schema_version") is None:
+                    session.add(MetaRow(key="schema_version", value=str(SCHEMA_VERSION)))
+                    session.add(MetaRow(key="catalogue_id", value=uuid.uuid4().hex))
+        catalog._check_version()
+        return catalog
+
+    @classmethod
+    def open(cls, url: str | URL) -> Catalog:
+        """Open a catalogue that exists.
+
+        Raises
+        ------
+        CatalogError
+            It cannot be reached, is none, or was made by a newer version.
+        """
+        catalog = cls(url)
+        catalog._check_version()
+        return catalog
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    @property
+    def id(self) -> str:
+        """What tells this catalogue from every other."""
+        with self._sessions() as session:
+            return session.get_one(MetaRow, "catalogue_id").value
+
+    # Works
+
+    def works(self) -> list[Work]:
+        """All works, in the order they were enrolled."""
+        with self._sessions() as session:
+            rows = session.scalars(select(WorkRow).order_by(WorkRow.number))
+            return [_record(Work, row) for row in rows]
+
+    def work(self, id_or_number: str | int) -> Work:
+        """One work, by its id (a string) or its number.
+
+        Raises
+        ------
+        UnknownWorkError
+            There is none.
+        """
+        column = WorkRow.number if isinstance(id_or_number, int) else WorkRow.id
+        work = self._find_work(column, id_or_number)
+        if work is None:
+            raise UnknownWorkError(
+                f"no work {id_or_number!r} in the index: `matchcut works list` shows what is there"
+            )
+        return work
+
+    def find_digest(self, digest: str) -> Work | None:
+        """Find the work that was enrolled from the file with this SHA-256."""
+        return self._find_work(WorkRow.digest, digest)
+
+    def check_free(self, work: NewWork) -> None:
+        """See whether a work can be enrolled.
+
+        Raises
+        ------
+        AlreadyEnrolledError
+            The same file is enrolled, under this id or another.
+        IdTakenError
+            The id belongs to another file.
+        """
+        same = self.find_digest(work.digest)
+        if same is not None:
+            raise AlreadyEnrolledError(
+                f"this file is enrolled already, as work {same.id!r}: to enrol it anew, remove "
+                "that work first"
+            )
+        if self._find_work(WorkRow.id, work.id) is not None:
+            raise IdTakenError(
+                f"id {work.id!r} belongs to another file; give this one its own with --id"
+            )
+
+    def add_work(self, work: NewWork, files: Sequence[NewEmbeddingsFile]) -> Work:
+        """Write down a work and its embeddings files, which must be on disk by now.
+
+        Raises
+        ------
+        AlreadyEnrolledError, IdTakenError
+            See `check_free`.
+        """
+        row = WorkRow(**asdict(work), added_at=datetime.now(UTC))
+        try:
+            with self._sessions.begin() as session:
+                session.add(row)
+                session.flush()
+                session.add_all(
+                    EmbeddingsRow(work_number=row.number, **asdict(file)) for file in files
+                )
+                added = _record(Work, row)
+        except IntegrityError:
+            self.check_free(work)
+            raise
+        return added
+
+    def add_embeddings(self, work_number: int, file: NewEmbeddingsFile) -> None:
+        """Write down a further channel of a work; the file must be on disk by now.
+
+        Raises
+        ------
+        UnknownWorkError
+            There is no such work.
+        AlreadyEnrolledError
+            The work has embeddings in this channel.
+        """
+        self.check_without(self.work(work_number), file.channel)
+        with self._sessions.begin() as session:
+            session.add(EmbeddingsRow(work_number=work_number, **asdict(file)))
+
+    def check_without(self, work: Work, channel: str) -> None:
+        """See whether a channel can be added to a work; `AlreadyEnrolledError` if it has it."""
+        if self.embeddings_files(work.number, channel=channel):
+            raise AlreadyEnrolledError(
+                f"work {work.id!r} has embeddings in channel {channel!r} already: to make them "
+                "anew, remove the work and add it again"
+            )
+
+    def remove_work(self, number: int) -> None:
+        """Forget a work and which files held its embeddings."""
+        with self._sessions.begin() as session:
+            session.execute(delete(EmbeddingsRow).where(EmbeddingsRow.work_number == number))
+            session.execute(delete(WorkRow).where(WorkRow.number == number))
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all that decides what a scan finds: works, rights, embeddings."""
+        digest = hashlib.sha256()
+        records = [*map(asdict, self.works()), *map(asdict, self.embeddings_files())]
+        for record in records:
+            digest.update(json.dumps(record, default=str, sort_keys=True).encode())
+        return digest.hexdigest()
+
+    # Files
+
+    def embeddings_files(
+        self,
+        work_number: int | None = None,
+        *,
+        channel: str | None = None,
+        limit: int | None = None,
+    ) -> list[EmbeddingsFile]:
+        """Which files hold embeddings: of one work, of one channel, or all, by work number."""
+        query = select(EmbeddingsRow).order_by(EmbeddingsRow.work_number, EmbeddingsRow.channel)
+        if work_number is not None:
+            query = query.where(EmbeddingsRow.work_number == work_number)
+        if channel is not None:
+            query = query.where(EmbeddingsRow.channel == channel)
+        query = query.limit(limit)
+        with self._sessions() as session:
+            return [_record(EmbeddingsFile, row) for row in session.scalars(query)]
+
+    def index_files(self) -> dict[str, IndexFile]:
+        """FAISS files by channel."""
+        with self._sessions() as session:
+            rows = session.scalars(select(IndexFileRow).order_by(IndexFileRow.channel))
+            return {row.channel: _record(IndexFile, row) for row in rows}
+
+    def put_index_file(self, file: IndexFile) -> None:
+        """Write down a channel's FAISS file, in the place of an older one."""
+        with self._sessions.begin() as session:
+            session.merge(IndexFileRow(**asdict(file)))
+
+    def drop_index_file(self, channel: str) -> None:
+        """Forget a channel's FAISS file."""
+        with self._sessions.begin() as session:
+            session.execute(delete(IndexFileRow).where(IndexFileRow.channel == channel))
+
+    # Scans
+
+    def remember_scan(self, key: str, result: str) -> None:
+        """Keep a finished scan's result (JSON) under a key that says what was scanned with what."""
+        now = datetime.now(UTC)
+        changed = update(ScanRow).where(ScanRow.key == key).values(result=result, finished_at=now)
+        try:
+            with self._sessions.begin() as session:
+                if not session.connection().execute(changed).rowcount:
+                    session.add(ScanRow(key=key, result=result, finished_at=now))
+        except IntegrityError:
+            # Between the two, another process remembered a scan of the same upload: keep ours.
+            with self._sessions.begin() as session:
+                session.execute(changed)
+
+    def recall_scan(self, key: str) -> str | None:
+        """Return the result that was remembered under this key, if any."""
+        with self._sessions() as session:
+            row = session.get(ScanRow, key)
+            return None if row is None else row.result
+
+    def _find_work(self, column: Any, value: str | int) -> Work | None:
+        with self._sessions() as session:
+            row = session.scalars(select(WorkRow).where(column == value)).one_or_none()
+            return None if row is None else _record(Work, row)
+
+    def _check_version(self) -> None:
+        with self._opening(), self._sessions() as session:
+            exists = inspect(session.connection()).has_table(MetaRow.__tablename__)
+            row = session.get(MetaRow, "schema_version") if exists else None
+        if row is None:
+            raise CatalogError(f"{self._url} is a database, but not a catalogue of matchcut")
+        if int(row.value) > SCHEMA_VERSION:
+            raise CatalogError(
+                f"the catalogue {self._url} was made by a newer matchcut (its schema is version "
+                f"{row.value}, this one knows up to {SCHEMA_VERSION}): upgrade matchcut, or use "
+                "another --home"
+            )
+
+    @contextmanager
+    def _opening(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            self.close()
+            raise CatalogError(
+                f"cannot open the catalogue {self._url} ({error.orig}): check the address, the "
+                "permissions, and that the file or the server is there"
+            ) from error
+
+
+def _record(kind: type[_Record], row: Base) -> _Record:
+    return kind(**{field.name: getattr(row, field.name) for field in fields(kind)})
+
+
+def _configure_sqlite(connection: Any, _: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_S * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")  # readers go on while one process writes
+    cursor.execute("PRAGMA synchronous = FULL")  # a commit that has returned survives a power cut
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()

@@ -1,0 +1,127 @@
+"""The truth on disk: one immutable file of embeddings per work and channel.
+
+Everything else that finds a work (the FAISS files) is derived from these and can be rebuilt
+without decoding a film again.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.errors import DamagedFileError
+from index.files import digest_of, write_atomically
+from index.vectors import unit_vectors
+
+# All that NumPy and zipfile raise for bytes that are not what `write_embeddings` wrote.
+_UNREADABLE = (
+    OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embeddings:
+    """What one channel sees in one video.
+
+    Attributes
+    ----------
+    vectors
+        float32 [n, dim], each of length 1; read-only.
+    times
+        float64 [n], presentation time in seconds of the frame each vector describes, strictly
+        increasing; read-only.
+
+    Raises
+    ------
+    ValueError
+        The arrays do not fit this description (other numeric types are converted).
+    """
+
+    vectors: NDArray[np.float32]
+    times: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        vectors = unit_vectors(self.vectors).view()
+        times = np.ascontiguousarray(self.times, dtype=np.float64).view()
+        if times.shape != (len(vectors),):
+            raise ValueError(
+                f"{len(vectors)} vectors need as many times, not an array of shape {times.shape}"
+            )
+        if not np.isfinite(times).all():
+            raise ValueError("times are finite numbers of seconds")
+        if not (np.diff(times) > 0).all():
+            row = int(np.flatnonzero(np.diff(times) <= 0)[0])
+            raise ValueError(
+                f"times increase strictly, but {times[row]:.6f} s is followed by "
+                f"{times[row + 1]:.6f} s (frame {row + 1})"
+            )
+        vectors.flags.writeable = False
+        times.flags.writeable = False
+        object.__setattr__(self, "vectors", vectors)
+        object.__setattr__(self, "times", times)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors."""
+        return int(self.vectors.shape[1])
+
+
+def write_embeddings(path: Path, embeddings: Embeddings) -> str:
+    """Write embeddings to a new file, atomically and durably; returns the file's SHA-256.
+
+    The format is NumPy's ``.npz`` without compression: embeddings do not compress, and anybody
+    can open it without us.
+    """
+    return write_atomically(
+        path,
+        lambda file: np.savez(file, vectors=embeddings.vectors, times=embeddings.times),
+    )
+
+
+def read_embeddings(path: Path, digest: str | None = None) -> Embeddings:
+    """Read embeddings back and check them.
+
+    Parameters
+    ----------
+    path
+        What `write_embeddings` wrote.
+    digest
+        What it returned; None to check only that the content makes sense.
+
+    Raises
+    ------
+    DamagedFileError
+        The file is missing, or holds anything else than sound embeddings.
+    """
+    try:
+        with path.open("rb") as file:
+            if digest is not None and digest_of(file) != digest:
+                raise _damaged(path, "its digest is not the one in the catalogue")
+            arrays = np.load(file, allow_pickle=False)
+            if not isinstance(arrays, np.lib.npyio.NpzFile):
+                raise _damaged(path, "it is not an .npz archive")
+            with arrays:
+                vectors, times = arrays["vectors"], arrays["times"]
+        if vectors.dtype != np.float32 or times.dtype != np.float64:
+            raise _damaged(path, f"it holds {vectors.dtype} vectors and {times.dtype} times")
+        return Embeddings(vectors, times)
+    except FileNotFoundError as error:
+        raise _damaged(path, "it is missing") from error
+    except _UNREADABLE as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _damaged(path: Path, why: str) -> DamagedFileError:
+    return DamagedFileError(
+        f"embeddings file {path} is damaged ({why}): restore it from a backup, or remove the work "
+        "it belongs to and add its film again (`matchcut index verify` names the work)"
+    )

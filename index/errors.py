@@ -1,0 +1,39 @@
+"""What can go wrong with the index, by name; every message says what to do about it."""
+
+from __future__ import annotations
+
+
+class ReferenceIndexError(Exception):
+    """Anything the index refuses or cannot do."""
+
+
+class CatalogError(ReferenceIndexError):
+    """The catalogue cannot be opened, or refuses what was asked of it."""
+
+
+class InvalidWorkError(CatalogError, ValueError):
+    """What was said of a work cannot be written down (its id, policy, digest, frames ...)."""
+
+
+class UnknownWorkError(CatalogError, LookupError):
+    """No work has that id or number."""
+
+
+class IdTakenError(CatalogError):
+    """Another file already goes by that id."""
+
+
+class AlreadyEnrolledError(CatalogError):
+    """The very same file, or a work's channel, is in the index already."""
+
+
+class SpaceMismatchError(ReferenceIndexError):
+    """Vectors of two descriptors would be compared with each other."""
+
+
+class DamagedFileError(ReferenceIndexError):
+    """A file of the index is missing or does not hold what was written to it."""
+
+
+class IndexBusyError(ReferenceIndexError):
+    """Another process has been writing to the same index for too long."""

@@ -1,0 +1,441 @@
+"""The reference index: enrol works, find them again, forget them.
+
+A home folder holds ``catalog.sqlite`` (unless the catalogue is in another database),
+``embeddings/`` (the truth), ``vectors/`` (FAISS files, derived), ``catalogue-id`` (which catalogue
+these files belong to) and ``writer.lock``.
+
+What is written in which order makes every crash harmless: embeddings files, then the catalogue's
+row, then the FAISS file. A file without a row is an orphan, which nothing reads and the next
+writer sweeps; a FAISS file that does not fit the rows is brought up to date before it is searched.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import filelock
+from numpy.typing import ArrayLike
+from sqlalchemy import URL
+
+from index.catalog import Catalog
+from index.embeddings import Embeddings, read_embeddings, write_embeddings
+from index.errors import (
+    CatalogError,
+    DamagedFileError,
+    IndexBusyError,
+    InvalidWorkError,
+    SpaceMismatchError,
+    UnknownWorkError,
+)
+from index.files import write_atomically
+from index.records import EmbeddingsFile, NewEmbeddingsFile, NewWork, Work, check_channel
+from index.search_index import SearchIndex
+from index.upkeep import (
+    EMBEDDINGS,
+    Compaction,
+    IndexStats,
+    check_embeddings,
+    find_orphans,
+    measure,
+    sweep_orphans,
+)
+from index.vectors import MAX_FRAMES, Hits
+
+LOCK_TIMEOUT_S = 60.0
+
+_CATALOGUE_ID = "catalogue-id"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelEmbeddings:
+    """What one channel sees in a work, and with which descriptor."""
+
+    space: str  # descriptor's name and digest of its weights: "sscd-distilled@240436cc531e"
+    embeddings: Embeddings
+
+
+class ReferenceIndex:
+    """All that is protected; get one with `ReferenceIndex.open`.
+
+    Several processes may have the same home open. Those that write take turns; those that only
+    read never wait. A process sees its own changes at once, and those of others when it opens the
+    index, writes, or asks for the `fingerprint`.
+    """
+
+    def __init__(self, home: Path, catalog: Catalog, lock: filelock.BaseFileLock) -> None:
+        self.home = home
+        self._catalog = catalog
+        self._lock = lock
+        self._search = SearchIndex(home, catalog)
+        self._has_written = False
+
+    @classmethod
+    def open(
+        cls,
+        home: Path,
+        database_url: str | None = None,
+        *,
+        lock_timeout: float = LOCK_TIMEOUT_S,
+    ) -> ReferenceIndex:
+        """Open the index in a home folder, making both if need be.
+
+        Parameters
+        ----------
+        home
+            Workspace folder.
+        database_url
+            SQLAlchemy URL of the catalogue; None for the SQLite file in `home`.
+        lock_timeout
+            Seconds to wait for another process that is writing.
+
+        Raises
+        ------
+        CatalogError
+            The catalogue cannot be opened, or is not the one these files belong to.
+        IndexBusyError
+            Another process is making this home and does not finish.
+        """
+        home = Path(home)
+        home.mkdir(parents=True, exist_ok=True)
+        database = str(home.absolute() / "catalog.sqlite")
+        url = database_url or URL.create("sqlite", database=database)
+        lock = filelock.FileLock(home / "writer.lock", timeout=lock_timeout)
+        belongs = home / _CATALOGUE_ID
+        if not belongs.exists():
+            with _turn(lock, home):
+                catalog = Catalog.create(url)
+                write_atomically(belongs, lambda file: file.write(catalog.id.encode()))
+        else:
+            catalog = Catalog.open(url)
+        if belongs.read_text() != catalog.id:
+            # Going on would take every file here for an orphan, and sweep it.
+            catalog.close()
+            raise CatalogError(
+                f"the files in {home} belong to another catalogue than {url}: give the database "
+                "they were made with, or use another --home"
+            )
+        return cls(home, catalog, lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # After an error the FAISS files are left for the next process, lest a second error hide
+        # the first.
+        self.close(flush=error is None)
+
+    def close(self, *, flush: bool = True) -> None:
+        """Write what is derived (unless told not to), and let go of the database."""
+        try:
+            if flush:
+                self.flush()
+        finally:
+            self._catalog.close()
+
+    def flush(self) -> None:
+        """Write FAISS files that are out of date, and sweep what a crash has left."""
+        if not self._search.unsaved:
+            return
+        try:
+            # One who has only mended files for itself leaves it to others rather than wait.
+            with _turn(self._lock, self.home, timeout=None if self._has_written else 0):
+                self._search.flush()
+                sweep_orphans(self.home, self._catalog)
+        except IndexBusyError:
+            if self._has_written:
+                raise
+        else:
+            self._has_written = False
+
+    # Works
+
+    def enroll(self, work: NewWork, channels: Mapping[str, ChannelEmbeddings]) -> Work:
+        """Protect a work; when this returns, it is on disk and will be found.
+
+        Parameters
+        ----------
+        work
+            What is known of it.
+        channels
+            What each channel sees in it: at least one channel, at least one vector in each. A
+            work without vectors could never be found, and its owner would think it protected.
+
+        Raises
+        ------
+        AlreadyEnrolledError, IdTakenError
+            The same file, or another by that id, is enrolled.
+        InvalidWorkError
+            There is nothing to find the work by.
+        SpaceMismatchError
+            A channel's other works were described by another descriptor.
+        IndexBusyError
+            Another process is writing.
+        """
+        if not channels:
+            raise InvalidWorkError(f"work {work.id!r} has no embeddings to find it by")
+        for channel, content in channels.items():
+            _check_content(work.id, channel, content)
+        with self._writing():
+            self._catalog.check_free(work)
+            for channel, content in channels.items():
+                self._check_fits(channel, content)
+            files = [self._write(channel, content) for channel, content in channels.items()]
+            enrolled = self._catalog.add_work(work, files)
+            self._search.add(
+                enrolled.number, {name: content.embeddings for name, content in channels.items()}
+            )
+        return enrolled
+
+    def add_channel(self, work_id: str | int, channel: str, content: ChannelEmbeddings) -> None:
+        """Add a channel to an enrolled work, for instance when CLIP is turned on later.
+
+        Raises
+        ------
+        UnknownWorkError, AlreadyEnrolledError
+            There is no such work, or it has this channel.
+        InvalidWorkError, SpaceMismatchError, IndexBusyError
+            As for `enroll`.
+        """
+        with self._writing():
+            work = self._catalog.work(work_id)
+            _check_content(work.id, channel, content)
+            self._catalog.check_without(work, channel)
+            self._check_fits(channel, content)
+            self._catalog.add_embeddings(work.number, self._write(channel, content))
+            self._search.add(work.number, {channel: content.embeddings})
+
+    def remove(self, work_id: str | int) -> Work:
+        """Forget a work: nothing is left to be matched. Returns what it was.
+
+        Raises
+        ------
+        UnknownWorkError, IndexBusyError
+            There is no such work, or another process is writing.
+        """
+        with self._writing():
+            work = self._catalog.work(work_id)
+            files = self._catalog.embeddings_files(work.number)
+            self._catalog.remove_work(work.number)
+            for file in files:
+                (self.home / file.file).unlink(missing_ok=True)
+            self._search.remove(work.number, [file.channel for file in files])
+        return work
+
+    def works(self) -> list[Work]:
+        """All works, in the order they were enrolled."""
+        return self._catalog.works()
+
+    def work(self, id_or_number: str | int) -> Work:
+        """One work by its id (str) or number (int); `UnknownWorkError` if there is none."""
+        return self._catalog.work(id_or_number)
+
+    def find_digest(self, digest: str) -> Work | None:
+        """Find the work enrolled from the file with this SHA-256, if any."""
+        return self._catalog.find_digest(digest)
+
+    # Vectors
+
+    def space(self, channel: str) -> str | None:
+        """What the vectors of a channel were made with; None if it has none."""
+        files = self._catalog.embeddings_files(channel=channel, limit=1)
+        return files[0].space if files else None
+
+    def check_space(self, channel: str, space: str) -> None:
+        """Make sure that a descriptor's vectors can be compared with those of a channel.
+
+        Raises
+        ------
+        SpaceMismatchError
+            They were made with another descriptor, and similarities would mean nothing.
+        """
+        known = self.space(channel)
+        if known is not None and known != space:
+            raise SpaceMismatchError(
+                f"the works in channel {channel!r} were described with {known}, not with {space}: "
+                "use another --home, or set the descriptor back, or remove the works and add them "
+                "again"
+            )
+
+    def search(self, channel: str, queries: ArrayLike, k: int) -> Hits:
+        """Find the k nearest reference vectors of each query.
+
+        Parameters
+        ----------
+        channel
+            A channel without works finds nothing.
+        queries
+            float32 [q, dim], each of length 1. Give many at once: batches are far faster.
+        k
+            How many neighbours, at least 1.
+
+        Raises
+        ------
+        ValueError
+            The queries are not sound, or not as wide as the channel's vectors.
+        DamagedFileError
+            The FAISS file had to be built anew and an embeddings file cannot be read.
+        """
+        return self._search.search(channel, queries, k)
+
+    def embeddings(self, work_number: int, channel: str) -> Embeddings:
+        """Vectors and times of one work in one channel.
+
+        Raises
+        ------
+        UnknownWorkError
+            There is no such work, or it does not have this channel.
+        DamagedFileError
+            The file is missing or damaged.
+        """
+        file = self._embeddings_file(work_number, channel)
+        try:
+            return read_embeddings(self.home / file.file, file.digest)
+        except DamagedFileError:
+            self._embeddings_file(work_number, channel)  # removed meanwhile by another process?
+            raise
+
+    # The index as a whole
+
+    def fingerprint(self) -> str:
+        """Return what changes when any work is added, removed or changed: 64 hexadecimal digits.
+
+        Searches from now on see at least what it stands for, also if another process wrote it.
+        """
+        self._search.look_again()
+        return self._catalog.fingerprint()
+
+    def remember_scan(self, key: str, result: str) -> None:
+        """Keep a finished scan's result (JSON), so that a batch can go on where it stopped."""
+        self._catalog.remember_scan(key, result)
+
+    def recall_scan(self, key: str) -> str | None:
+        """Return the result remembered under a key, if any."""
+        return self._catalog.recall_scan(key)
+
+    def stats(self) -> IndexStats:
+        """How much is in the index."""
+        return measure(self.home, self._catalog)
+
+    def verify(self, repair: bool = False) -> list[str]:
+        """Compare files, catalogue and FAISS files with each other.
+
+        Parameters
+        ----------
+        repair
+            Also mend what can be: build FAISS files anew, sweep orphans. Embeddings files cannot
+            be mended; the message names the work to add again.
+
+        Returns
+        -------
+        list of str
+            What was found wrong (before any repair), a sentence each; empty if all is well.
+        """
+        with self._writing():  # an enrolment halfway through looks like damage
+            problems, damaged = check_embeddings(self.home, self._catalog)
+            derived = {channel: self._search.problems(channel) for channel in self._channels()}
+            problems += [text for texts in derived.values() for text in texts]
+            problems += [
+                f"{name} belongs to no work" for name in find_orphans(self.home, self._catalog)
+            ]
+            if repair:
+                for channel in [name for name, texts in derived.items() if texts]:
+                    if channel in damaged:
+                        problems.append(
+                            f"channel {channel!r}: its FAISS file cannot be built anew until the "
+                            "damaged embeddings files are dealt with"
+                        )
+                    else:
+                        self._search.rebuild(channel)
+                sweep_orphans(self.home, self._catalog)
+        return problems
+
+    def compact(self) -> Compaction:
+        """Build all FAISS files anew from the embeddings files, and sweep orphans.
+
+        Raises
+        ------
+        DamagedFileError
+            An embeddings file cannot be read; `verify` names the work.
+        """
+        with self._writing():
+            channels = self._channels()
+            for channel in channels:
+                self._search.rebuild(channel)
+            swept = sweep_orphans(self.home, self._catalog)
+        return Compaction(tuple(channels), tuple(swept), sum(swept.values()))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with _turn(self._lock, self.home):
+            self._has_written = True
+            yield
+
+    def _channels(self) -> list[str]:
+        files = self._catalog.embeddings_files()
+        return sorted({file.channel for file in files} | self._catalog.index_files().keys())
+
+    def _embeddings_file(self, work_number: int, channel: str) -> EmbeddingsFile:
+        files = self._catalog.embeddings_files(work_number, channel=channel)
+        if not files:
+            work = self._catalog.work(work_number)
+            raise UnknownWorkError(f"work {work.id!r} has no embeddings in channel {channel!r}")
+        return files[0]
+
+    def _write(self, channel: str, content: ChannelEmbeddings) -> NewEmbeddingsFile:
+        name = f"{EMBEDDINGS}/{channel}-{secrets.token_hex(16)}.npz"
+        return NewEmbeddingsFile(
+            channel=channel,
+            space=content.space,
+            file=name,
+            digest=write_embeddings(self.home / name, content.embeddings),
+            count=len(content.embeddings),
+            dim=content.embeddings.dim,
+        )
+
+    def _check_fits(self, channel: str, content: ChannelEmbeddings) -> None:
+        self.check_space(channel, content.space)
+        for file in self._catalog.embeddings_files(channel=channel, limit=1):
+            if file.dim != content.embeddings.dim:
+                raise SpaceMismatchError(
+                    f"the works in channel {channel!r} have vectors of {file.dim} dimensions, "
+                    f"these have {content.embeddings.dim}, and both claim to be {file.space}"
+                )
+
+
+def _check_content(work_id: str, channel: str, content: ChannelEmbeddings) -> None:
+    check_channel(channel)
+    if not content.space:
+        raise InvalidWorkError(f"channel {channel!r} does not say what its vectors were made with")
+    if not 1 <= len(content.embeddings) <= MAX_FRAMES:
+        raise InvalidWorkError(
+            f"work {work_id!r} has {len(content.embeddings)} frames to find it by in channel "
+            f"{channel!r}: from 1 to {MAX_FRAMES} are possible (are all its frames black, or of "
+            "one colour?)"
+        )
+
+
+@contextmanager
+def _turn(lock: filelock.BaseFileLock, home: Path, timeout: float | None = None) -> Iterator[None]:
+    try:
+        lock.acquire(timeout)
+    except filelock.Timeout as error:
+        raise IndexBusyError(
+            f"another process is writing to the index in {home} and has not finished after "
+            f"{lock.timeout if timeout is None else timeout:.0f} s: wait for it to end, then try "
+            "again"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,106 @@
+"""Tables of the catalogue: the one place that says what is written down, and how."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import CheckConstraint, DateTime, Dialect, ForeignKey, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from index.records import Policy
+
+SCHEMA_VERSION = 1
+
+_Sha256 = String(64)
+_Channel = String(32)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC, also where the database (SQLite) keeps no time zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+
+class MetaRow(Base):
+    """Facts about the catalogue itself."""
+
+    __tablename__ = "meta"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+
+
+class WorkRow(Base):
+    """A protected film, episode or clip."""
+
+    __tablename__ = "works"
+    __table_args__ = (
+        CheckConstraint(f"policy IN {tuple(map(str, Policy))}", name="policy_is_known"),
+        # Numbers are part of vector ids, so a number that came back after a removal would make
+        # leftover vectors of one film point to another. Sequences elsewhere never go back.
+        {"sqlite_autoincrement": True},
+    )
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(128), unique=True)
+    title: Mapped[str] = mapped_column(Text)
+    owner: Mapped[str | None] = mapped_column(Text)
+    policy: Mapped[str] = mapped_column(String(16))
+    source: Mapped[str] = mapped_column(Text)
+    digest: Mapped[str] = mapped_column(_Sha256, unique=True)
+    duration: Mapped[float]
+    frames_sampled: Mapped[int]
+    frames_uniform: Mapped[int]
+    added_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class EmbeddingsRow(Base):
+    """One work's embeddings in one channel: which file holds them."""
+
+    __tablename__ = "embeddings"
+
+    work_number: Mapped[int] = mapped_column(
+        ForeignKey("works.number", ondelete="CASCADE"), primary_key=True
+    )
+    channel: Mapped[str] = mapped_column(_Channel, primary_key=True)
+    space: Mapped[str] = mapped_column(Text)
+    file: Mapped[str] = mapped_column(Text, unique=True)
+    digest: Mapped[str] = mapped_column(_Sha256)
+    count: Mapped[int]
+    dim: Mapped[int]
+
+
+class IndexFileRow(Base):
+    """The FAISS file of one channel, and what it was built from."""
+
+    __tablename__ = "index_files"
+
+    channel: Mapped[str] = mapped_column(_Channel, primary_key=True)
+    space: Mapped[str] = mapped_column(Text)
+    file: Mapped[str] = mapped_column(Text)
+    digest: Mapped[str] = mapped_column(_Sha256)
+    content: Mapped[str] = mapped_column(_Sha256)
+
+
+class ScanRow(Base):
+    """A finished scan, so that an interrupted batch can go on where it stopped."""
+
+    __tablename__ = "scans"
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    result: Mapped[str] = mapped_column(Text)
+    finished_at: Mapped[datetime] = mapped_column(UtcDateTime)

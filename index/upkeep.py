@@ -1,0 +1,121 @@
+"""What lies in the home folder: how much it is, whether it is sound, what is left over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from index.catalog import Catalog
+from index.embeddings import read_embeddings
+from index.errors import DamagedFileError
+from index.files import TEMPORARY_SUFFIX
+from index.search_index import FOLDER as VECTORS
+
+EMBEDDINGS = "embeddings"  # folder of the embeddings files
+
+_OURS = {".npz", ".faiss", TEMPORARY_SUFFIX}
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStats:
+    """Size of one channel."""
+
+    space: str
+    works: int
+    vectors: int
+    bytes: int  # on disk: embeddings files and FAISS file
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStats:
+    """Size of the index."""
+
+    works: int
+    seconds: float  # of reference footage
+    channels: dict[str, ChannelStats]
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What `ReferenceIndex.compact` did."""
+
+    rebuilt: tuple[str, ...]  # channels
+    swept: tuple[str, ...]  # files that belonged to nothing, relative to home
+    freed: int  # bytes in these
+
+
+def measure(home: Path, catalog: Catalog) -> IndexStats:
+    """Count and weigh everything."""
+    works = catalog.works()
+    spaces: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    vectors: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for file in catalog.embeddings_files():
+        spaces[file.channel] = file.space
+        counts[file.channel] += 1
+        vectors[file.channel] += file.count
+        sizes[file.channel] += _size(home / file.file)
+    for channel, index_file in catalog.index_files().items():
+        sizes[channel] += _size(home / index_file.file)
+    return IndexStats(
+        works=len(works),
+        seconds=sum(work.duration for work in works),
+        channels={
+            channel: ChannelStats(space, counts[channel], vectors[channel], sizes[channel])
+            for channel, space in sorted(spaces.items())
+        },
+    )
+
+
+def check_embeddings(home: Path, catalog: Catalog) -> tuple[list[str], set[str]]:
+    """Read all embeddings files; problems in words, and the channels these are in."""
+    problems = []
+    damaged = set()
+    ids = {work.number: work.id for work in catalog.works()}
+    for file in catalog.embeddings_files():
+        try:
+            embeddings = read_embeddings(home / file.file, file.digest)
+            if (len(embeddings), embeddings.dim) != (file.count, file.dim):
+                raise DamagedFileError(
+                    f"{file.file} holds {len(embeddings)} vectors of {embeddings.dim} "
+                    f"dimensions, the catalogue says {file.count} of {file.dim}"
+                )
+        except DamagedFileError as error:
+            damaged.add(file.channel)
+            problems.append(
+                f"work {ids.get(file.work_number)!r}, channel {file.channel!r}: {error}"
+            )
+    return problems, damaged
+
+
+def find_orphans(home: Path, catalog: Catalog) -> dict[str, int]:
+    """Files that nothing in the catalogue speaks of: name relative to home, and bytes.
+
+    Only to be asked while no other process writes: its files come before their rows.
+    """
+    known = {file.file for file in catalog.embeddings_files()}
+    known |= {file.file for file in catalog.index_files().values()}
+    orphans = {}
+    for folder in (EMBEDDINGS, VECTORS):
+        for path in sorted((home / folder).glob("*")):
+            name = f"{folder}/{path.name}"
+            if path.suffix in _OURS and name not in known:
+                orphans[name] = _size(path)
+    return orphans
+
+
+def sweep_orphans(home: Path, catalog: Catalog) -> dict[str, int]:
+    """Delete what `find_orphans` finds, and return it."""
+    orphans = find_orphans(home, catalog)
+    for name in orphans:
+        (home / name).unlink(missing_ok=True)
+    return orphans
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
