@@ -1,0 +1,79 @@
+"""Which channels run: all that can, or those that were asked for."""
+
+from __future__ import annotations
+
+from detector.assets import AssetError
+from detector.descriptors.base import Descriptor, DescriptorUnavailableError
+from detector.settings import Settings
+from detector.types import Channel
+
+AUTO = "auto"
+
+
+def open_channels(settings: Settings) -> tuple[dict[Channel, Descriptor], list[str]]:
+    """Load the descriptors of the channels that `settings.channels` asks for.
+
+    With ``auto`` a channel that cannot be had is left out, with a line for the user that says how
+    to turn it on. CLIP's weights are several hundred megabytes, so ``auto`` uses them where they
+    are and leaves fetching them to `matchcut models pull`; a channel asked for by name is fetched.
+
+    Returns
+    -------
+    descriptors
+        By channel; at least one.
+    notes
+        One line for each channel that is off.
+
+    Raises
+    ------
+    DescriptorUnavailableError
+        When a channel asked for by name, or every one, cannot be had.
+    """
+    if settings.channels.strip() != AUTO:
+        return {c: _load(c, settings) for c in _named(settings.channels)}, []
+    descriptors: dict[Channel, Descriptor] = {}
+    notes = []
+    for channel in Channel:
+        try:
+            if channel is Channel.SEMANTIC and not _has_clip(settings):
+                raise DescriptorUnavailableError(
+                    "the weights of CLIP are not on this machine. `matchcut models pull clip` "
+                    "fetches them (605 MB) from the model hub, or set MATCHCUT_SEMANTIC_WEIGHTS "
+                    "to a checkpoint file."
+                )
+            descriptors[channel] = _load(channel, settings)
+        except DescriptorUnavailableError as error:
+            notes.append(f"channel {channel} is off: {error}")
+    if not descriptors:
+        raise DescriptorUnavailableError("no channel can run. " + " ".join(notes))
+    return descriptors, notes
+
+
+def _named(channels: str) -> list[Channel]:
+    names = [name.strip() for name in channels.split(",") if name.strip()]
+    known = ", ".join(Channel)
+    for name in names:
+        if name not in set(Channel):
+            raise DescriptorUnavailableError(f"there is no channel {name!r}; there are {known}")
+    if not names:
+        raise DescriptorUnavailableError(f"no channel is named; there are {known}, or {AUTO}")
+    return [channel for channel in Channel if channel in names]
+
+
+def _load(channel: Channel, settings: Settings) -> Descriptor:
+    if channel is Channel.SEMANTIC:
+        from detector.descriptors.clip import ClipDescriptor
+
+        return ClipDescriptor(settings.semantic_model, settings.semantic_weights)
+    from detector.descriptors.sscd import SscdDescriptor
+
+    try:
+        return SscdDescriptor(settings.copy_model, settings.copy_size)
+    except AssetError as error:
+        raise DescriptorUnavailableError(str(error)) from error
+
+
+def _has_clip(settings: Settings) -> bool:
+    from detector.descriptors.clip import find_weights
+
+    return find_weights(settings.semantic_model, settings.semantic_weights) is not None

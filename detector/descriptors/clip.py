@@ -1,0 +1,242 @@
+"""The semantic channel: CLIP's image and text towers, through open_clip.
+
+Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021;
+weights by Cherti et al., "Reproducible scaling laws for contrastive language-image learning",
+CVPR 2023. The weights come from the model hub or a local checkpoint. PyTorch is imported only when
+a model is really loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.descriptors.base import DescriptorUnavailableError, Images, normalised
+
+# The hub repository of the default weights, known here so that looking for them in the cache needs
+# no import of open_clip, which brings PyTorch and takes seconds.
+_DEFAULT = ("ViT-B-32", "laion2b_s34b_b79k")
+_DEFAULT_REPOSITORY = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
+_WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+_LOCAL = "local-dir:"
+_HUB_TIMEOUT = 3.0  # seconds; open_clip itself retries for most of a minute
+_BATCH = 64
+
+
+def find_weights(model: str, weights: str) -> Path | None:
+    """Find a CLIP checkpoint on this machine, without the network.
+
+    Parameters
+    ----------
+    model
+        An open_clip architecture, or ``local-dir:PATH`` of a folder with ``open_clip_config.json``
+        and a checkpoint.
+    weights
+        An open_clip tag, or the path of a checkpoint; not used with ``local-dir:``.
+    """
+    if model.startswith(_LOCAL):
+        folder = Path(model.removeprefix(_LOCAL))
+        return next((folder / name for name in _WEIGHT_FILES if (folder / name).is_file()), None)
+    if Path(weights).is_file():
+        return Path(weights)
+    if looks_like_path(weights):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    repository, names = _hub_files(model, weights)
+    for name in names:
+        cached = try_to_load_from_cache(repository, name)
+        if isinstance(cached, str):
+            return Path(cached)
+    return None
+
+
+def fetch_weights(model: str, weights: str) -> Path:
+    """Return a CLIP checkpoint, from this machine or else from the model hub.
+
+    Raises
+    ------
+    DescriptorUnavailableError
+        When it is not here and the hub cannot be reached; at once, not after minutes of retries.
+    """
+    found = find_weights(model, weights)
+    if found is not None:
+        return found
+    if model.startswith(_LOCAL) or looks_like_path(weights):
+        place = model.removeprefix(_LOCAL) if model.startswith(_LOCAL) else weights
+        raise DescriptorUnavailableError(
+            f"there is no CLIP checkpoint at {place}. Set MATCHCUT_SEMANTIC_WEIGHTS to a "
+            f"checkpoint, or MATCHCUT_SEMANTIC_MODEL to {_LOCAL}FOLDER with open_clip_config.json "
+            f"and {_WEIGHT_FILES[0]}."
+        )
+    _demand_hub(model, weights)
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    repository, names = _hub_files(model, weights)
+    for name in names:
+        try:
+            return Path(hf_hub_download(repository, name))
+        except EntryNotFoundError:
+            continue  # published under the other name
+        except OSError as error:
+            raise DescriptorUnavailableError(
+                f"the weights of CLIP {model} could not be fetched: {error}. {_OTHER_WAYS}"
+            ) from error
+    raise DescriptorUnavailableError(
+        f"{repository} holds none of {', '.join(names)}. {_OTHER_WAYS}"
+    )
+
+
+class ClipDescriptor:
+    """CLIP through open_clip: CUDA if there is one, bfloat16 on CPUs that compute in it.
+
+    Parameters
+    ----------
+    model, weights
+        As in `find_weights`.
+
+    Raises
+    ------
+    DescriptorUnavailableError
+        When the weights cannot be had, or do not fit the architecture.
+    """
+
+    def __init__(self, model: str = _DEFAULT[0], weights: str = _DEFAULT[1]) -> None:
+        checkpoint = fetch_weights(model, weights)
+        import open_clip
+        import torch
+
+        is_local = model.startswith(_LOCAL)
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        precision = "bf16" if self._device == "cuda" or _computes_in_bfloat16() else "fp32"
+        try:
+            self._model, _, self._preprocess = open_clip.create_model_and_transforms(
+                model,
+                pretrained=None if is_local else str(checkpoint),
+                precision=precision,
+                device=self._device,
+                # A checkpoint by path carries no preprocessing of its own; that of the tag does.
+                **({} if is_local else _preprocessing(model, weights)),
+            )
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise DescriptorUnavailableError(
+                f"the CLIP checkpoint {checkpoint} does not load as {model}: {error}"
+            ) from error
+        self._model.eval()
+        self._tokenize = open_clip.get_tokenizer(model)
+        self._torch = torch
+        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        self.name = f"clip-{Path(model.removeprefix(_LOCAL)).name if is_local else model}"
+        self.version = _digest(checkpoint)[:12]
+        self.dim = self.describe_text(["a"]).shape[1]
+
+    def describe(self, images: Images) -> npt.NDArray[np.float32]:
+        """Return one L2-normalised embedding per picture: float32 [n, dim]."""
+        from PIL import Image
+
+        torch = self._torch
+        vectors = []
+        for start in range(0, len(images), _BATCH):
+            batch = torch.stack(
+                [self._preprocess(Image.fromarray(i)) for i in images[start : start + _BATCH]]
+            )
+            with torch.inference_mode():
+                output = self._model.encode_image(batch.to(self._device, self._dtype))
+            vectors.append(output.float().cpu().numpy())
+        if not vectors:
+            return np.empty((0, self.dim), np.float32)
+        return normalised(np.concatenate(vectors))
+
+    def describe_text(self, phrases: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return one L2-normalised embedding per phrase, in the space of the pictures."""
+        tokens = self._tokenize(list(phrases)).to(self._device)
+        with self._torch.inference_mode():
+            output = self._model.encode_text(tokens)
+        return normalised(output.float().cpu().numpy())
+
+
+_OTHER_WAYS = (
+    "On a machine that reaches the model hub run `matchcut models pull clip`, or set "
+    "MATCHCUT_SEMANTIC_WEIGHTS to a checkpoint file that you have."
+)
+
+
+def looks_like_path(weights: str) -> bool:
+    """Whether a setting for weights means a file rather than an open_clip tag."""
+    return os.sep in weights or weights.endswith((".safetensors", ".bin", ".pt", ".pth"))
+
+
+def _hub_files(model: str, weights: str) -> tuple[str, tuple[str, ...]]:
+    if (model, weights) == _DEFAULT:
+        return _DEFAULT_REPOSITORY, _WEIGHT_FILES
+    from open_clip.pretrained import get_pretrained_cfg
+
+    config = get_pretrained_cfg(model, weights)
+    if not config or not config.get("hf_hub"):
+        raise DescriptorUnavailableError(
+            f"open_clip knows no weights {weights!r} on the hub for {model!r}; "
+            "`open_clip.list_pretrained()` in Python lists what there is."
+        )
+    repository, _, name = config["hf_hub"].rpartition("/")
+    return repository, (name,) if name else _WEIGHT_FILES
+
+
+def _demand_hub(model: str, weights: str) -> None:
+    """Find out within seconds whether the hub answers."""
+    from huggingface_hub import constants
+
+    problem = "the model hub is switched off (HF_HUB_OFFLINE)"
+    if not constants.HF_HUB_OFFLINE:
+        request = urllib.request.Request(constants.ENDPOINT, method="HEAD")  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=_HUB_TIMEOUT):  # noqa: S310
+                return
+        except urllib.error.HTTPError:
+            return  # it answers; what it says to this address does not matter
+        except OSError as error:
+            problem = f"the model hub cannot be reached ({getattr(error, 'reason', error)})"
+    raise DescriptorUnavailableError(
+        f"the weights of CLIP {model} ({weights}) are not on this machine and {problem}. "
+        f"{_OTHER_WAYS}"
+    )
+
+
+def _preprocessing(model: str, weights: str) -> dict[str, object]:
+    """Return the preprocessing of a tag; none for a checkpoint of the user's own."""
+    from open_clip.pretrained import get_pretrained_cfg
+
+    config = get_pretrained_cfg(model, weights) or {}
+    names = {
+        "mean": "image_mean",
+        "std": "image_std",
+        "interpolation": "image_interpolation",
+        "resize_mode": "image_resize_mode",
+    }
+    return {names[key]: value for key, value in config.items() if key in names}
+
+
+def _computes_in_bfloat16() -> bool:
+    """Whether the CPU has instructions for bfloat16; without them it is slower than float32."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return re.search(r"\b(amx_bf16|avx512_bf16)\b", flags) is not None
+
+
+def _digest(checkpoint: Path) -> str:
+    """Return the SHA-256 of a checkpoint; the hub's cache names a file by it already."""
+    name = checkpoint.resolve().name
+    if re.fullmatch(r"[0-9a-f]{64}", name):
+        return name
+    with checkpoint.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,67 @@
+"""The copy channel: SSCD, a descriptor trained to see through edits.
+
+Pizzi et al., "A Self-Supervised Descriptor for Image Copy Detection", CVPR 2022. The weights are
+ONNX models whose graph takes 8-bit RGB of any size and does the rest, so only scaling is left.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.assets import ASSETS, fetch
+from detector.descriptors.base import Images, normalised
+
+_BATCH = 16  # larger ones gain no speed on a CPU and cost memory
+
+
+class SscdDescriptor:
+    """SSCD in ONNX Runtime.
+
+    Parameters
+    ----------
+    model
+        ``sscd-distilled`` (MobileNetV4, fast) or ``sscd`` (ResNet-50), names of assets; fetched
+        if need be.
+    size
+        Frames are squeezed into a square of this side, whatever their shape: letterboxed and
+        cropped copies come out closer to the original than with the shape kept.
+
+    Raises
+    ------
+    detector.assets.AssetError
+        When the weights cannot be had.
+    """
+
+    dim = 512
+
+    def __init__(self, model: str = "sscd-distilled", size: int = 288) -> None:
+        import onnxruntime  # loaded only when something is described
+
+        asset = ASSETS[model]
+        self.name = f"{model}-{size}"
+        self.version = asset.sha256[:12]
+        self._size = size
+        providers = [
+            provider
+            for provider in ("CUDAExecutionProvider", "CPUExecutionProvider")
+            if provider in onnxruntime.get_available_providers()
+        ]
+        self._session = onnxruntime.InferenceSession(str(fetch(asset)), providers=providers)
+
+    def describe(self, images: Images) -> npt.NDArray[np.float32]:
+        """Return one L2-normalised embedding per picture: float32 [n, 512]."""
+        import cv2
+
+        vectors = [np.empty((0, self.dim), np.float32)]
+        square = (self._size, self._size)
+        for start in range(0, len(images), _BATCH):
+            batch = np.stack(
+                [
+                    cv2.resize(image, square, interpolation=cv2.INTER_AREA)
+                    for image in images[start : start + _BATCH]
+                ]
+            )
+            (output,) = self._session.run(["embedding"], {"image": batch})
+            vectors.append(output)
+        return normalised(np.concatenate(vectors))

@@ -1,0 +1,234 @@
+r"""Alignment in time: which interval of an upload shows which interval of a work.
+
+A copy is a line in the plane of upload time q and work time r, r = speed * q + offset, along which
+frames are similar. Lines are found by voting and cut to segments by a maximal sum:
+
+1. Vote. For each of a set of speeds, every similar pair votes for the offset r - speed * q with
+   how far its similarity exceeds chance (temporal Hough voting: Douze, Jegou and Schmid,
+   "An Image-Based Approach to Video Copy Detection With Spatio-Temporal Post-Filtering", IEEE
+   Transactions on Multimedia 2010).
+2. Cut. Along the best lines each upload frame is worth (s - aligned) * dt, with s its best
+   similarity near the line and dt the time it stands for; a frame with no similar partner costs
+   `_MISS` * dt. The contiguous run with the maximal sum (Kadane) is the segment, so it starts and
+   ends where the evidence does and bridges gaps that its own evidence can pay for.
+3. Refine. Speed and offset are fitted to the pairs of the run by weighted least squares, and the
+   run is cut again; thus speeds between those tried are found, and long copies stay on their line.
+4. Repeat without the upload frames that are explained, until the evidence runs out. Segments that
+   continue one another on the same line are joined.
+
+Evidence is in similarity-seconds, so it does not depend on the sampling rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.matching.similarity import Similarities
+
+_SLOWEST, _FASTEST = 0.5, 2.0
+_SPEEDS = np.exp(np.linspace(np.log(_SLOWEST), np.log(_FASTEST), 29))  # 5 % apart, 1 among them
+_UNUSUAL_SPEED = 0.1  # share of the evidence that a doubled or halved speed costs
+_MISS = 0.3
+_LONGEST_STEP = 1.0  # seconds that one frame can stand for, where frames are missing
+_SEEDS = 6
+_REFINEMENTS = 3
+_MOST_SEGMENTS = 50
+_LEAST_FRAMES = 3
+_JOINED_GAP = 4.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """A run of upload frames along a line through a work."""
+
+    speed: float  # work seconds per upload second
+    offset: float  # work time at upload time 0, seconds
+    first: int  # upload frames, both included
+    last: int
+    evidence: float  # similarity-seconds above `aligned`
+    partners: npt.NDArray[np.int64]  # [last - first + 1] work frame of each, -1 where none
+
+
+def align(similarities: Similarities, aligned: float, least_evidence: float) -> list[Alignment]:
+    """Find the segments an upload shares with a work, in order of upload time.
+
+    Parameters
+    ----------
+    similarities
+        The similar frame pairs; those that are chance must have been left out.
+    aligned
+        A frame counts for a segment if its similarity is above this, and against it below.
+    least_evidence
+        Segments with less are not worth reporting, in similarity-seconds.
+    """
+    if similarities.query.size == 0:
+        return []
+    steps = _time_steps(similarities.query_times)
+    tolerance = _tolerance(similarities)
+    found: list[Alignment] = []
+    remaining = similarities
+    while len(found) < _MOST_SEGMENTS and remaining.query.size >= _LEAST_FRAMES:
+        best: Alignment | None = None
+        for speed, offset in _vote(remaining, aligned, tolerance):
+            run = _refine(remaining, steps, speed, offset, aligned, tolerance)
+            if run is not None and (best is None or _worth(run) > _worth(best)):
+                best = run
+        if best is None or best.evidence < least_evidence:
+            break
+        found.append(best)
+        remaining = remaining.without_queries(best.first, best.last)
+    found.sort(key=lambda run: run.first)
+    return _join(found, similarities, 2 * tolerance)
+
+
+def _worth(run: Alignment) -> float:
+    return run.evidence * (1 - _UNUSUAL_SPEED * abs(float(np.log2(run.speed))))
+
+
+def _vote(
+    similarities: Similarities, aligned: float, tolerance: float
+) -> Iterator[tuple[float, float]]:
+    """Yield (speed, offset) of the lines with the most votes, best first."""
+    query_times = similarities.query_times[similarities.query]
+    ref_times = similarities.ref_times[similarities.ref]
+    weights = np.maximum(similarities.value - aligned / 2, 0.0)
+    width = 2 * tolerance
+    peaks: list[tuple[float, float, float]] = []
+    for speed in _SPEEDS:
+        bins = np.floor((ref_times - speed * query_times) / width).astype(np.int64)
+        lowest = int(bins.min())
+        # One empty bin at either end, so that each bin has two neighbours to share votes with.
+        votes = np.bincount(bins - lowest + 1, weights, minlength=int(bins.max()) - lowest + 3)
+        votes[1:-1] = votes[1:-1] + 0.5 * (votes[:-2] + votes[2:])
+        votes *= 1 - _UNUSUAL_SPEED * abs(np.log2(speed))
+        for peak in np.argsort(-votes)[:2]:
+            offset = (float(peak) - 1 + lowest + 0.5) * width
+            peaks.append((float(votes[peak]), float(speed), offset))
+    peaks.sort(reverse=True)
+    return ((speed, offset) for _, speed, offset in peaks[:_SEEDS])
+
+
+def _refine(
+    similarities: Similarities,
+    steps: npt.NDArray[np.float64],
+    speed: float,
+    offset: float,
+    aligned: float,
+    tolerance: float,
+) -> Alignment | None:
+    """Cut a line to its best run, and fit the line to the run, a few times over."""
+    best: Alignment | None = None
+    # The speed of a vote is off by up to 2.5 %, so the first cuts look further from the line.
+    for widening in (*([2.0] * _REFINEMENTS), 1.0):
+        run = _cut(similarities, steps, speed, offset, aligned, widening * tolerance)
+        if run is None:
+            return best
+        best = run
+        queries = np.arange(run.first, run.last + 1)[run.partners >= 0]
+        partners = run.partners[run.partners >= 0]
+        times, ref_times = similarities.query_times[queries], similarities.ref_times[partners]
+        speed, offset = _fit(times, ref_times, run.speed)
+    return best
+
+
+def _fit(
+    query_times: npt.NDArray[np.float64], ref_times: npt.NDArray[np.float64], speed: float
+) -> tuple[float, float]:
+    """Fit a line to aligned times; a run too short to tell its speed keeps the one it has."""
+    if np.ptp(query_times) >= 2.0 and len(query_times) >= 5:
+        fitted = float(np.polyfit(query_times, ref_times, 1)[0])
+        speed = min(max(fitted, _SLOWEST), _FASTEST)
+    return speed, float(np.median(ref_times - speed * query_times))
+
+
+def _cut(
+    similarities: Similarities,
+    steps: npt.NDArray[np.float64],
+    speed: float,
+    offset: float,
+    aligned: float,
+    tolerance: float,
+) -> Alignment | None:
+    """Return the run of upload frames with the maximal evidence along a line."""
+    query_times, ref_times = similarities.query_times, similarities.ref_times
+    distance = ref_times[similarities.ref] - (speed * query_times[similarities.query] + offset)
+    near = np.flatnonzero(np.abs(distance) <= tolerance)
+    if near.size < _LEAST_FRAMES:
+        return None
+    # The best partner of each frame, the nearer to the line among equals.
+    order = near[np.lexsort((np.abs(distance[near]), -similarities.value[near]))]
+    queries, first_of = np.unique(similarities.query[order], return_index=True)
+    values = np.full(len(query_times), aligned - _MISS)
+    partners = np.full(len(query_times), -1, np.int64)
+    values[queries] = similarities.value[order][first_of]
+    partners[queries] = similarities.ref[order][first_of]
+    gains = np.maximum(values - aligned, -_MISS) * steps
+    first, last, evidence = _maximal_run(gains)
+    run_partners = partners[first : last + 1]
+    if np.count_nonzero(run_partners >= 0) < _LEAST_FRAMES:
+        return None
+    return Alignment(speed, offset, first, last, evidence, run_partners)
+
+
+def _maximal_run(gains: npt.NDArray[np.float64]) -> tuple[int, int, float]:
+    """Return the contiguous run with the largest sum: (first, last, sum)."""
+    sums = np.concatenate([[0.0], np.cumsum(gains)])
+    lows = np.minimum.accumulate(sums[:-1])
+    last = int(np.argmax(sums[1:] - lows))
+    first = int(np.argmin(sums[: last + 1]))
+    return first, last, float(sums[last + 1] - sums[first])
+
+
+def _time_steps(times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Seconds that each frame stands for: half way to its neighbours."""
+    if len(times) < 2:
+        return np.full(len(times), _LONGEST_STEP)
+    edges = np.concatenate([[times[0]], (times[1:] + times[:-1]) / 2, [times[-1]]])
+    steps = np.diff(edges)
+    steps[0] *= 2
+    steps[-1] *= 2
+    return np.minimum(steps, _LONGEST_STEP)
+
+
+def _tolerance(similarities: Similarities) -> float:
+    """How far from its line a true pair can lie, given how far apart frames were sampled."""
+    spacings = [
+        float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+        for times in (similarities.query_times, similarities.ref_times)
+    ]
+    return max(0.75 * max(spacings), 0.1)
+
+
+def _join(runs: list[Alignment], similarities: Similarities, tolerance: float) -> list[Alignment]:
+    """Join neighbours that lie on one line with only a short gap between them."""
+    joined: list[Alignment] = []
+    times = similarities.query_times
+    for run in runs:
+        before = joined[-1] if joined else None
+        if before is not None and times[run.first] - times[before.last] <= _JOINED_GAP:
+            middle = (times[run.first] + times[before.last]) / 2
+            step = (run.speed - before.speed) * middle + run.offset - before.offset
+            if abs(step) <= tolerance and abs(np.log2(run.speed / before.speed)) <= 0.1:
+                joined[-1] = _union(before, run, times, similarities.ref_times)
+                continue
+        joined.append(run)
+    return joined
+
+
+def _union(
+    one: Alignment,
+    other: Alignment,
+    query_times: npt.NDArray[np.float64],
+    ref_times: npt.NDArray[np.float64],
+) -> Alignment:
+    gap = np.full(other.first - one.last - 1, -1, np.int64)
+    partners = np.concatenate([one.partners, gap, other.partners])
+    matched = partners >= 0
+    queries = np.arange(one.first, other.last + 1)[matched]
+    speed, offset = _fit(query_times[queries], ref_times[partners[matched]], one.speed)
+    evidence = one.evidence + other.evidence
+    return Alignment(speed, offset, one.first, other.last, evidence, partners)

@@ -1,0 +1,52 @@
+"""The similar frame pairs of an upload and a work: a similarity matrix without its empty part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from index.embeddings import Embeddings
+
+_MOST_PER_FRAME = 100
+_CELLS_AT_ONCE = 8_000_000  # 32 MB of similarities
+
+
+@dataclass(frozen=True, slots=True)
+class Similarities:
+    """Pairs of frames with a similarity above a floor, sorted by the upload's frame."""
+
+    query_times: npt.NDArray[np.float64]  # [q] seconds, every frame of the upload
+    ref_times: npt.NDArray[np.float64]  # [r] seconds, every frame of the work
+    query: npt.NDArray[np.int64]  # [n] frame of the upload
+    ref: npt.NDArray[np.int64]  # [n] frame of the work
+    value: npt.NDArray[np.float32]  # [n] cosine
+
+    def without_queries(self, first: int, last: int) -> Similarities:
+        """Leave out the pairs of the upload's frames `first` to `last`, both included."""
+        keep = (self.query < first) | (self.query > last)
+        return Similarities(
+            self.query_times, self.ref_times, self.query[keep], self.ref[keep], self.value[keep]
+        )
+
+
+def similar_pairs(query: Embeddings, ref: Embeddings, floor: float) -> Similarities:
+    """Compare every frame of an upload with every frame of a work.
+
+    Memory is bounded for files of any length: the matrix is made in slices of upload frames, and
+    of each frame's similarities above `floor` at most the best 100 are kept.
+    """
+    rows_at_once = max(1, _CELLS_AT_ONCE // max(1, len(ref.times)))
+    parts = []
+    for start in range(0, len(query.times), rows_at_once):
+        values = query.vectors[start : start + rows_at_once] @ ref.vectors.T
+        if values.shape[1] > _MOST_PER_FRAME:
+            kth = values.shape[1] - _MOST_PER_FRAME
+            least = np.partition(values, kth, axis=1)[:, kth, None]
+            rows, columns = np.nonzero((values > floor) & (values >= least))
+        else:
+            rows, columns = np.nonzero(values > floor)
+        parts.append((rows + start, columns, values[rows, columns]))
+    rows, columns, kept = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Similarities(query.times, ref.times, rows, columns, kept.astype(np.float32))

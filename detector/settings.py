@@ -1,0 +1,133 @@
+"""Every knob, in one typed place.
+
+A value is taken from, first found first used: the command line, environment variables
+(``MATCHCUT_RATE=4``, nested with two underscores: ``MATCHCUT_COPY_CHANNEL__MIN_SCORE=0.7``), the
+file ``matchcut.toml`` in the workspace, the defaults here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from detector.types import Channel
+
+SETTINGS_FILE = "matchcut.toml"
+
+
+class ChannelSettings(BaseModel):
+    """Thresholds of one channel; similarities are cosines."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    floor: float = Field(
+        description="Similarities below this are chance, and are not looked at.", ge=-1, le=1
+    )
+    aligned: float = Field(
+        description="A frame speaks for a segment if its similarity is above this.", ge=-1, le=1
+    )
+    even: float = Field(
+        description="Mean similarity at which a segment's score is one half, with no more known.",
+        ge=-1,
+        le=1,
+    )
+    structure: float = Field(
+        description="How far `even` moves if the upload changes as the work does, or does not.",
+        ge=0,
+        le=1,
+    )
+    least_evidence: float = Field(
+        description="Segments with fewer similarity-seconds above `aligned` are dropped.", ge=0
+    )
+    min_score: float = Field(
+        description="Operating point: matches with a lower score are not reported.", ge=0, le=1
+    )
+
+
+# SSCD: unrelated frames of real clips stay under 0.30; takes in the same set-up reach 0.58, rarely
+# 0.86; copies cropped to half the side have a median of 0.57, letterboxed ones of 0.86.
+_COPY = ChannelSettings(
+    floor=0.30, aligned=0.42, even=0.68, structure=0.25, least_evidence=0.05, min_score=0.5
+)
+# CLIP, from published experience with ViT-B-32, not measured here: two pictures of anything have
+# about 0.5, of the same kind of scene 0.7 to 0.8. A match of this channel is only ever reviewed.
+_SEMANTIC = ChannelSettings(
+    floor=0.80, aligned=0.85, even=0.92, structure=0.0, least_evidence=0.05, min_score=0.5
+)
+
+
+class Settings(BaseSettings):
+    """The settings of one run."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MATCHCUT_", env_nested_delimiter="__", frozen=True, extra="ignore"
+    )
+
+    home: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("matchcut")),
+        description="The workspace: catalogue, vectors, evidence.",
+    )
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL of the catalogue; SQLite in the workspace if not set."
+    )
+    channels: str = Field(
+        "auto", description="`auto`, or channels by name, separated by commas: copy,semantic."
+    )
+    rate: float = Field(
+        2.0, description="Frames sampled per second; short clips get more.", gt=0, le=30
+    )
+    copy_model: Literal["sscd-distilled", "sscd"] = Field(
+        "sscd-distilled", description="Descriptor of the copy channel."
+    )
+    copy_size: int = Field(
+        288, description="Side to which the copy descriptor scales a frame.", ge=64, le=1024
+    )
+    semantic_model: str = Field(
+        "ViT-B-32",
+        description="open_clip architecture, or `local-dir:PATH` of a saved open_clip model.",
+    )
+    semantic_weights: str = Field(
+        "laion2b_s34b_b79k", description="open_clip tag of its weights, or path of a checkpoint."
+    )
+    neighbours: int = Field(
+        64, description="Nearest reference frames looked up per frame of an upload.", ge=1, le=2048
+    )
+    max_candidates: int = Field(
+        20, description="Works per upload and channel that are aligned.", ge=1
+    )
+    copy_channel: ChannelSettings = _COPY
+    semantic_channel: ChannelSettings = _SEMANTIC
+
+    def channel(self, channel: Channel) -> ChannelSettings:
+        """Return the thresholds of one channel."""
+        return self.copy_channel if channel is Channel.COPY else self.semantic_channel
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        home = init_settings().get("home") or os.environ.get("MATCHCUT_HOME")
+        if home is None:
+            home = platformdirs.user_data_dir("matchcut")
+        toml = TomlConfigSettingsSource(settings_cls, Path(home) / SETTINGS_FILE)
+        return init_settings, env_settings, toml
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; an override that is None leaves the value to the other sources."""
+    return Settings(**{name: value for name, value in overrides.items() if value is not None})
