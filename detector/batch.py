@@ -1,0 +1,106 @@
+"""Many uploads: several at a time, in order, and resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.metadata import version
+
+from detector.descriptors import Descriptor, space_of
+from detector.inputs import InputError, Source
+from detector.output import from_json, to_json
+from detector.pipeline import OnProgress, scan
+from detector.settings import Settings
+from detector.types import Channel, ScanResult, Status
+from index.reference_index import ReferenceIndex
+
+_AHEAD = 2  # uploads per worker that may be finished before their turn to be reported
+
+
+class Batch:
+    """A scan of many uploads.
+
+    Results are remembered in the catalogue by what they depend on: the file's size and time, the
+    descriptors, the settings, and all that is enrolled. A batch that was stopped goes on with
+    `resume` and scans again only what changed.
+
+    Parameters
+    ----------
+    workers
+        Uploads scanned at the same time, each in a thread; decoding and describing release the
+        interpreter.
+    """
+
+    def __init__(
+        self,
+        index: ReferenceIndex,
+        descriptors: Mapping[Channel, Descriptor],
+        settings: Settings,
+        *,
+        min_score: float | None = None,
+        workers: int = 1,
+        resume: bool = False,
+    ) -> None:
+        self._index = index
+        self._descriptors = descriptors
+        self._settings = settings
+        self._min_score = min_score
+        self._workers = workers
+        self._resume = resume
+        self._conditions = json.dumps(
+            [
+                version("matchcut"),
+                {channel: space_of(d) for channel, d in descriptors.items()},
+                settings.model_dump(mode="json", exclude={"home", "database_url", "channels"}),
+                min_score,
+                index.fingerprint(),
+            ]
+        )
+
+    def run(
+        self,
+        sources: Sequence[Source],
+        on_progress: Callable[[Source], OnProgress] | None = None,
+    ) -> Iterator[ScanResult]:
+        """Scan all sources; yield one result for each, in their order."""
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="scan") as pool:
+            running: deque[Future[ScanResult]] = deque()
+            try:
+                for source in sources:
+                    watch = on_progress(source) if on_progress is not None else None
+                    running.append(pool.submit(self._scan, source, watch))
+                    if len(running) >= self._workers * _AHEAD:
+                        yield running.popleft().result()
+                while running:
+                    yield running.popleft().result()
+            finally:
+                for future in running:  # the reader has gone, or an upload failed unexpectedly
+                    future.cancel()
+
+    def _scan(self, source: Source, on_progress: OnProgress | None) -> ScanResult:
+        try:
+            key = self._key(source)
+        except InputError as error:
+            return ScanResult(source.name, source.stem, Status.UNREADABLE, reason=str(error))
+        known = self._index.recall_scan(key) if self._resume else None
+        if known is not None:
+            return from_json(json.loads(known))
+        result = scan(
+            source,
+            self._index,
+            self._descriptors,
+            self._settings,
+            min_score=self._min_score,
+            on_progress=on_progress,
+        )
+        # What could not be read now may be readable later (a share that was not mounted).
+        if result.status is not Status.UNREADABLE:
+            self._index.remember_scan(key, json.dumps(to_json(result)))
+        return result
+
+    def _key(self, source: Source) -> str:
+        text = "\0".join((source.name, source.state(), self._conditions))
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

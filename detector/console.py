@@ -1,0 +1,103 @@
+"""What a user sees while something takes long: bars on a terminal, plain lines elsewhere.
+
+Everything here goes to stderr; stdout is for results.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from detector.inputs import Source
+from detector.pipeline import OnProgress
+
+
+def say(line: str) -> None:
+    """Tell the user one line."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+class Files:
+    """Progress over files: one bar for all, one for each that is being read.
+
+    Parameters
+    ----------
+    verb
+        What is done to them, as in "scanning".
+    """
+
+    def __init__(self, verb: str, total: int) -> None:
+        console = Console(stderr=True)
+        self._bars = (
+            Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=console,
+                transient=True,
+            )
+            if console.is_terminal
+            else None
+        )
+        self._total = total
+        self._done = 0
+        self._all = self._bars.add_task(verb, total=total) if self._bars else TaskID(0)
+        self._open: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def watch(self, source: Source) -> OnProgress:
+        """Return what is called with the seconds of a file that were read, and its duration."""
+
+        def on_progress(seconds: float, duration: float | None) -> None:
+            if not self._bars:
+                return
+            if source.name not in self._open:
+                name = escape(f"  {source.stem}"[:40])
+                self._open[source.name] = self._bars.add_task(name, total=None)
+            self._bars.update(
+                self._open[source.name],
+                completed=round(seconds),
+                total=round(duration) if duration else None,
+            )
+
+        return on_progress
+
+    def done(self, source: Source, outcome: str) -> None:
+        """Count a file as done and say what became of it."""
+        self._done += 1
+        if not self._bars:
+            say(f"[{self._done}/{self._total}] {source.name}: {outcome}")
+            return
+        if source.name in self._open:
+            self._bars.remove_task(self._open.pop(source.name))
+        self._bars.advance(self._all)
+        self._bars.console.print(f"{escape(source.name)}: {escape(outcome)}", highlight=False)

@@ -1,0 +1,268 @@
+"""Scan results as CSV, JSON lines and a table.
+
+The CSV has one row per segment and begins with the columns of the field's matching track
+(VSC2022), so that its evaluation tools read it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Protocol, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text  # names may look like markup
+
+from detector.query import Moment
+from detector.types import (
+    Channel,
+    Flag,
+    FrameCounts,
+    FramePair,
+    Match,
+    ScanResult,
+    Segment,
+    Status,
+    Verdict,
+)
+from index.records import Work
+
+CSV_COLUMNS = (
+    "query_id", "ref_id", "query_start", "query_end", "ref_start", "ref_end",
+    "score", "channel", "verdict",
+)  # fmt: skip
+
+
+class Writer(Protocol):
+    """Takes results one by one, and is closed after the last."""
+
+    def write(self, result: ScanResult) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class CsvWriter:
+    """One row per segment; times in seconds with three decimals."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._rows = csv.writer(stream, lineterminator="\n")
+        self._rows.writerow(CSV_COLUMNS)
+
+    def write(self, result: ScanResult) -> None:
+        for flag in result.flags:
+            for segment in flag.match.segments:
+                times = (
+                    segment.query_start,
+                    segment.query_end,
+                    segment.ref_start,
+                    segment.ref_end,
+                )
+                self._rows.writerow(
+                    (
+                        result.query_id,
+                        flag.match.work_id,
+                        *(f"{time:.3f}" for time in times),
+                        f"{segment.score:.4f}",
+                        flag.match.channel.value,
+                        flag.verdict.value,
+                    )
+                )
+        self._stream.flush()
+
+    def close(self) -> None:
+        self._stream.flush()
+
+
+class JsonlWriter:
+    """One JSON object per upload, see `to_json`."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, result: ScanResult) -> None:
+        self._stream.write(json.dumps(to_json(result), ensure_ascii=False) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        self._stream.flush()
+
+
+class TableWriter:
+    """A table for people, printed when all is done."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(file=stream, highlight=False)
+        self._table = Table(
+            "upload", "verdict", "work", "upload time", "work time", "score", "channel"
+        )
+        self._count = 0
+
+    def write(self, result: ScanResult) -> None:
+        self._count += 1
+        name = Text(result.query_id)
+        if result.status is not Status.OK:
+            state = f"{result.status}: {result.reason}"
+            self._table.add_row(name, Text(state, style="red"), "", "", "", "", "")
+        for flag in result.flags:
+            for segment in flag.match.segments:
+                self._table.add_row(
+                    name,
+                    Text(flag.verdict, style="bold" if flag.verdict.is_flagged else "dim"),
+                    Text(flag.match.work_id),
+                    f"{clock(segment.query_start)} - {clock(segment.query_end)}",
+                    f"{clock(segment.ref_start)} - {clock(segment.ref_end)}",
+                    f"{segment.score:.2f}",
+                    flag.match.channel,
+                )
+        if result.status is Status.OK and not result.flags:
+            self._table.add_row(name, Text("clear", style="green"), "", "", "", "", "")
+
+    def close(self) -> None:
+        if self._count:
+            self._console.print(self._table)
+
+
+def open_writer(name: str, stream: TextIO) -> Writer:
+    """Return the writer of a format: ``table``, ``jsonl`` or ``csv``."""
+    writers: dict[str, Callable[[TextIO], Writer]] = {
+        "table": TableWriter,
+        "jsonl": JsonlWriter,
+        "csv": CsvWriter,
+    }
+    return writers[name](stream)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people write them: 1:05.3 or 1:02:05.3."""
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
+def to_json(result: ScanResult) -> dict[str, Any]:
+    """Return a result as plain JSON values; `from_json` reads them back."""
+    values = asdict(result)
+    values["verdict"] = result.verdict
+    values["flags"] = [
+        {
+            "work_id": flag.match.work_id,
+            "title": flag.title,
+            "owner": flag.owner,
+            "channel": flag.match.channel,
+            "score": flag.match.score,
+            "verdict": flag.verdict,
+            "reason": flag.reason,
+            "segments": [asdict(segment) for segment in flag.match.segments],
+        }
+        for flag in result.flags
+    ]
+    values["matches"] = values.pop("flags")
+    return values
+
+
+def from_json(values: dict[str, Any]) -> ScanResult:
+    """Return the result that `to_json` wrote."""
+    return ScanResult(
+        source=values["source"],
+        query_id=values["query_id"],
+        status=Status(values["status"]),
+        reason=values["reason"],
+        duration=values["duration"],
+        channels=tuple(Channel(name) for name in values["channels"]),
+        flags=tuple(_flag(match) for match in values["matches"]),
+        frames=FrameCounts(**values["frames"]),
+        timings=values["timings"],
+    )
+
+
+def _flag(values: dict[str, Any]) -> Flag:
+    segments = tuple(
+        Segment(**{**segment, "pairs": tuple(FramePair(**pair) for pair in segment["pairs"])})
+        for segment in values["segments"]
+    )
+    match = Match(values["work_id"], Channel(values["channel"]), values["score"], segments)
+    return Flag(
+        match, Verdict(values["verdict"]), values["reason"], values["title"], values["owner"]
+    )
+
+
+def outcome(result: ScanResult) -> str:
+    """Say in a line what a scan found."""
+    parts = [] if result.status is Status.OK else [f"{result.status}: {result.reason}"]
+    if result.status is not Status.UNREADABLE:
+        parts.append(result.verdict.value)
+        parts += [f"{flag.match.work_id} {flag.match.score:.2f}" for flag in result.flags]
+    return "; ".join(parts)
+
+
+def summary(results: Sequence[ScanResult]) -> str:
+    """Say in a line what a whole batch came to."""
+    counts = Counter(result.status for result in results)
+    flagged = sum(result.verdict.is_flagged for result in results)
+    seconds = sum(result.duration or 0.0 for result in results)
+    return (
+        f"{len(results)} uploads, {clock(seconds)} of video: {flagged} flagged, "
+        f"{counts[Status.PARTIAL]} read in part, {counts[Status.UNREADABLE]} unreadable"
+    )
+
+
+def work_values(work: Work) -> dict[str, Any]:
+    """Return what is listed of a work, by column."""
+    return {
+        "id": work.id,
+        "title": work.title,
+        "owner": work.owner,
+        "policy": work.policy.value,
+        "duration": round(work.duration, 3),
+        "frames": work.frames_sampled - work.frames_uniform,
+        "uniform_frames": work.frames_uniform,
+        "added_at": work.added_at.isoformat(timespec="seconds"),
+        "source": work.source,
+        "digest": work.digest,
+    }
+
+
+def write_rows(
+    output_format: str, rows: Sequence[Mapping[str, Any]], stream: TextIO, none: str = ""
+) -> None:
+    """Write records of the same columns as a table, JSON lines or CSV.
+
+    Parameters
+    ----------
+    none
+        What a table says when there is no record.
+    """
+    if output_format == "jsonl":
+        for row in rows:
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+    elif output_format == "csv":
+        if rows:
+            table = csv.DictWriter(stream, rows[0].keys(), lineterminator="\n")
+            table.writeheader()
+            table.writerows(rows)
+    elif rows:
+        grid = Table(*rows[0].keys())
+        for row in rows:
+            grid.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+        Console(file=stream, highlight=False).print(grid)
+    else:
+        stream.write(f"{none}\n")
+
+
+def moment_rows(moments: Sequence[Moment]) -> list[dict[str, Any]]:
+    """Return what is listed of moments, by column."""
+    return [
+        {
+            "work": moment.work_id,
+            "title": moment.title,
+            "time": round(moment.time, 3),
+            "similarity": round(moment.similarity, 4),
+            "channel": moment.channel.value,
+        }
+        for moment in moments
+    ]

@@ -1,0 +1,119 @@
+"""Questions about one clip, one still or a phrase: whether it is ours, and from where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.descriptors import Descriptor, DescriptorUnavailableError
+from detector.inputs import Source
+from detector.media import Sampler, UnreadableMediaError, is_uniform, probe
+from detector.pipeline import scan
+from detector.settings import Settings
+from detector.types import Channel, ScanResult, Status
+from index.reference_index import ReferenceIndex
+from index.vectors import split_vector_ids
+
+_NEIGHBOURS = 512
+_LEAST_SCORE = 0.05  # a clip that somebody asks about is shown weaker matches than a scan reports
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The moment of a work that is most like what was asked for."""
+
+    work_id: str
+    title: str
+    channel: Channel
+    time: float  # seconds
+    similarity: float  # cosine
+
+
+def find_moments(
+    index: ReferenceIndex, channel: Channel, vector: npt.NDArray[np.float32], limit: int
+) -> list[Moment]:
+    """Return the best moment of each of the works most like one embedding, best first.
+
+    Parameters
+    ----------
+    vector
+        float32 [dim], of a picture or (semantic channel) of a phrase.
+    """
+    hits = index.search(channel, vector[None], _NEIGHBOURS)
+    works, frames = split_vector_ids(hits.ids[0])
+    best: dict[int, Moment] = {}
+    for number, frame, similarity in zip(
+        works.tolist(), frames.tolist(), hits.similarities[0].tolist(), strict=True
+    ):
+        if number < 0 or len(best) == limit:
+            break
+        if number not in best:
+            work = index.work(number)
+            time = float(index.embeddings(number, channel).times[frame])
+            best[number] = Moment(work.id, work.title, channel, time, similarity)
+    return list(best.values())
+
+
+def ask_phrase(
+    phrase: str, index: ReferenceIndex, descriptors: Mapping[Channel, Descriptor], limit: int
+) -> list[Moment]:
+    """Find the moments that a phrase describes, by CLIP's text tower.
+
+    Raises
+    ------
+    DescriptorUnavailableError
+        When the semantic channel's descriptor does not understand text.
+    """
+    describe_text: Any = getattr(descriptors[Channel.SEMANTIC], "describe_text", None)
+    if describe_text is None:
+        raise DescriptorUnavailableError("the semantic channel's descriptor knows no text")
+    return find_moments(index, Channel.SEMANTIC, describe_text([phrase])[0], limit)
+
+
+def ask_file(
+    name: str,
+    index: ReferenceIndex,
+    descriptors: Mapping[Channel, Descriptor],
+    settings: Settings,
+    limit: int,
+) -> ScanResult | list[Moment]:
+    """Answer for a clip with a scan, for a still with the moments most like it.
+
+    Raises
+    ------
+    InputError, UnreadableMediaError
+        When the file cannot be read, or is a still that shows nothing.
+    """
+    source = Source(name)
+    with source.local() as path:
+        still = _still(path, settings)
+    if still is None:
+        result = scan(source, index, descriptors, settings, min_score=_LEAST_SCORE)
+        if result.status is Status.UNREADABLE:
+            raise UnreadableMediaError(f"{name}: {result.reason}")
+        return result
+    moments: list[Moment] = []
+    for channel, descriptor in descriptors.items():
+        moments += find_moments(index, channel, descriptor.describe([still])[0], limit)
+    return moments
+
+
+def _still(path: Path, settings: Settings) -> npt.NDArray[np.uint8] | None:
+    """Return the picture of a file that holds a single one; None for a video."""
+    info = probe(path)
+    if info.container not in _STILL_CONTAINERS:
+        return None
+    image = next(iter(Sampler(path, settings.rate, settings.copy_size))).image
+    if is_uniform(image):
+        raise UnreadableMediaError("the picture is uniform, so nothing could be recognised")
+    return image
+
+
+_STILL_CONTAINERS = frozenset(
+    {"png_pipe", "jpeg_pipe", "bmp_pipe", "tiff_pipe", "webp_pipe", "image2"}
+)
