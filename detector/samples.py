@@ -28,6 +28,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from detector import assets
+from detector.media import probe
 
 Picture = NDArray[np.uint8]
 """One RGB picture, [height, width, 3]."""
@@ -232,11 +233,9 @@ def _square_pixels(picture: Picture) -> Picture:
 
 def whole(source: Path, *edits: Edit, speed: float = 1.0, copied: str | None = None) -> Cut:
     """Cut all of a file's footage."""
-    with av.open(source) as container:
-        stream = container.streams.video[0]
-        if stream.duration is None or stream.time_base is None:
-            raise ValueError(f"{source} does not say how long it is")
-        duration = float(stream.duration * stream.time_base)
+    duration = probe(source).duration
+    if duration is None:
+        raise ValueError(f"{source} does not say how long it is")
     return Cut(source, 0.0, duration, edits, speed, copied)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from detector.assets import AssetError
 from detector.descriptors.base import Descriptor, DescriptorUnavailableError
 from detector.settings import Settings
@@ -10,12 +12,19 @@ from detector.types import Channel
 AUTO = "auto"
 
 
-def open_channels(settings: Settings) -> tuple[dict[Channel, Descriptor], list[str]]:
+def open_channels(
+    settings: Settings, among: Collection[str] = tuple(Channel)
+) -> tuple[dict[Channel, Descriptor], list[str]]:
     """Load the descriptors of the channels that `settings.channels` asks for.
 
     With ``auto`` a channel that cannot be had is left out, with a line for the user that says how
     to turn it on. CLIP's weights are several hundred megabytes, so ``auto`` uses them where they
     are and leaves fetching them to `matchcut models pull`; a channel asked for by name is fetched.
+
+    Parameters
+    ----------
+    among
+        Channels that ``auto`` may choose from, such as those that the index has vectors of.
 
     Returns
     -------
@@ -33,7 +42,7 @@ def open_channels(settings: Settings) -> tuple[dict[Channel, Descriptor], list[s
         return {c: _load(c, settings) for c in _named(settings.channels)}, []
     descriptors: dict[Channel, Descriptor] = {}
     notes = []
-    for channel in Channel:
+    for channel in (channel for channel in Channel if channel in among):
         try:
             if channel is Channel.SEMANTIC and not _has_clip(settings):
                 raise DescriptorUnavailableError(

@@ -127,7 +127,7 @@ class ClipDescriptor:
                 # A checkpoint by path carries no preprocessing of its own; that of the tag does.
                 **({} if is_local else _preprocessing(model, weights)),
             )
-        except (RuntimeError, ValueError, KeyError) as error:
+        except (AssertionError, KeyError, RuntimeError, ValueError) as error:
             raise DescriptorUnavailableError(
                 f"the CLIP checkpoint {checkpoint} does not load as {model}: {error}"
             ) from error
