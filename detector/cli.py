@@ -254,8 +254,10 @@ def scan_command(
                 writer.close()
             say(summary(results))
             if report is not None:
-                _write_report(report, results, index)
-                say(f"report: {report}")
+                from detector.report import report_scan
+
+                say(f"writing {report}")
+                report_scan(report, results, index)
     raise typer.Exit(_exit_code(results))
 
 
@@ -428,21 +430,6 @@ def _descriptors_for(index: ReferenceIndex, settings: Settings) -> Any:
             )
         index.check_space(channel, space_of(descriptor))
     return descriptors
-
-
-def _write_report(path: Path, results: list[ScanResult], index: ReferenceIndex) -> None:
-    from datetime import UTC, datetime
-    from importlib.metadata import version
-
-    from detector.report import ReportedWork, write_report
-
-    works = {
-        work.id: ReportedWork(work.id, work.title, work.owner, work.duration, work.source)
-        for work in index.works()
-    }
-    versions = {"matchcut": version("matchcut")}
-    versions |= {name: str(index.space(name)) for name in sorted(index.channels())}
-    write_report(path, results, works, created=datetime.now(UTC), versions=versions)
 
 
 @contextmanager

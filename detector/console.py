@@ -23,6 +23,7 @@ from rich.progress import (
 
 from detector.inputs import Source
 from detector.pipeline import OnProgress
+from detector.text import visible
 
 
 def say(line: str) -> None:
@@ -81,7 +82,7 @@ class Files:
             if not self._bars:
                 return
             if source.name not in self._open:
-                name = escape(f"  {source.stem}"[:40])
+                name = escape(f"  {visible(source.stem)}"[:40])
                 self._open[source.name] = self._bars.add_task(name, total=None)
             self._bars.update(
                 self._open[source.name],
@@ -94,10 +95,11 @@ class Files:
     def done(self, source: Source, outcome: str) -> None:
         """Count a file as done and say what became of it."""
         self._done += 1
+        name, outcome = visible(source.name), visible(outcome)
         if not self._bars:
-            say(f"[{self._done}/{self._total}] {source.name}: {outcome}")
+            say(f"[{self._done}/{self._total}] {name}: {outcome}")
             return
         if source.name in self._open:
             self._bars.remove_task(self._open.pop(source.name))
         self._bars.advance(self._all)
-        self._bars.console.print(f"{escape(source.name)}: {escape(outcome)}", highlight=False)
+        self._bars.console.print(f"{escape(name)}: {escape(outcome)}", highlight=False)

@@ -5,23 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TextIO
-
-from rich.console import Console
-from rich.table import Table
 
 from detector.batch import Batch
 from detector.console import Files, say
 from detector.descriptors import open_channels
 from detector.inputs import Source
-from detector.output import clock, outcome
+from detector.output import empty_table, outcome, print_table
 from detector.pipeline import enroll
-from detector.report import ReportedWork, write_report
+from detector.report import report_scan
 from detector.samples import PlantedCopy, Sample, build_samples
 from detector.settings import load_settings
+from detector.text import clock
 from detector.types import ScanResult, Segment
 from index.reference_index import ReferenceIndex
 
@@ -66,14 +62,8 @@ def run_demo(folder: Path, stream: TextIO) -> bool:
                 files.done(source, outcome(result))
                 results.append(result)
         say("4/4 writing the report")
-        works = {
-            work.id: ReportedWork(work.id, work.title, work.owner, work.duration, work.source)
-            for work in index.works()
-        }
-        versions = {"matchcut": version("matchcut")}
-        versions |= {name: str(index.space(name)) for name in sorted(index.channels())}
-    report = folder / "report.html"
-    write_report(report, results, works, created=datetime.now(UTC), versions=versions)
+        report = folder / "report.html"
+        report_scan(report, results, index)
     is_right = _print_comparison(samples.uploads, results, stream)
     say(f"open {report} to see the evidence ({time.monotonic() - started:.0f} s in all)")
     return is_right
@@ -83,7 +73,7 @@ def _print_comparison(
     uploads: tuple[Sample, ...], results: list[ScanResult], stream: TextIO
 ) -> bool:
     """Print every planted copy with the segment that was found for it, and what else was found."""
-    table = Table("upload", "edit", "film", "upload time", "film time", "score", "as planted")
+    rows = empty_table("upload", "film", "upload time", "film time", "score", "as planted")
     is_right = True
     for upload, result in zip(uploads, results, strict=True):
         name = upload.path.name
@@ -96,17 +86,17 @@ def _print_comparison(
         for copy in upload.copies:
             hit = next((pair for pair in found if _is_copy(*pair, copy)), None)
             if hit is None:
-                table.add_row(name, copy.edit, copy.ref_id, "", "", "", "[red]missed[/]")
+                rows.add_row(name, copy.ref_id, "", "", "", "[red]missed[/]")
                 is_right = False
                 continue
             found.remove(hit)
-            table.add_row(name, copy.edit, *_cells(*hit), "yes")
+            rows.add_row(name, *_cells(*hit), "yes")
         for extra in found:
-            table.add_row(name, "", *_cells(*extra), "[red]false[/]")
+            rows.add_row(name, *_cells(*extra), "[red]false[/]")
             is_right = False
         if not upload.copies and not found:
-            table.add_row(name, "innocent clip", "", "", "", "", "yes: silent")
-    Console(file=stream, highlight=False).print(table)
+            rows.add_row(name, "none", "", "", "", "yes: silent")
+    print_table(rows, stream)
     return is_right
 
 

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text  # names may look like markup
 
 from detector.query import Moment
+from detector.text import clock, visible
 from detector.types import (
     Channel,
     Flag,
@@ -96,24 +97,24 @@ class TableWriter:
     """A table for people, printed when all is done."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._console = Console(file=stream, highlight=False)
-        self._table = Table(
+        self._stream = stream
+        self._table = empty_table(
             "upload", "verdict", "work", "upload time", "work time", "score", "channel"
         )
         self._count = 0
 
     def write(self, result: ScanResult) -> None:
         self._count += 1
-        name = Text(result.query_id)
+        name = Text(visible(result.query_id))
         if result.status is not Status.OK:
             state = f"{result.status}: {result.reason}"
-            self._table.add_row(name, Text(state, style="red"), "", "", "", "", "")
+            self._table.add_row(name, Text(visible(state), style="red"), "", "", "", "", "")
         for flag in result.flags:
             for segment in flag.match.segments:
                 self._table.add_row(
                     name,
                     Text(flag.verdict, style="bold" if flag.verdict.is_flagged else "dim"),
-                    Text(flag.match.work_id),
+                    Text(visible(flag.match.work_id)),
                     f"{clock(segment.query_start)} - {clock(segment.query_end)}",
                     f"{clock(segment.ref_start)} - {clock(segment.ref_end)}",
                     f"{segment.score:.2f}",
@@ -124,7 +125,21 @@ class TableWriter:
 
     def close(self) -> None:
         if self._count:
-            self._console.print(self._table)
+            print_table(self._table, self._stream)
+
+
+def empty_table(*columns: str) -> Table:
+    """Return an empty table whose cells are broken into lines rather than cut off."""
+    table = Table()
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def print_table(table: Table, stream: TextIO) -> None:
+    """Print a table as wide as the terminal; into a pipe or file, as wide as it likes."""
+    width = None if stream.isatty() else 200
+    Console(file=stream, highlight=False, width=width).print(table)
 
 
 def open_writer(name: str, stream: TextIO) -> Writer:
@@ -135,13 +150,6 @@ def open_writer(name: str, stream: TextIO) -> Writer:
         "csv": CsvWriter,
     }
     return writers[name](stream)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as people write them: 1:05.3 or 1:02:05.3."""
-    minutes, rest = divmod(round(seconds, 1), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
 
 
 def to_json(result: ScanResult) -> dict[str, Any]:
@@ -246,10 +254,12 @@ def write_rows(
             table.writeheader()
             table.writerows(rows)
     elif rows:
-        grid = Table(*rows[0].keys())
+        grid = empty_table(*rows[0].keys())
         for row in rows:
-            grid.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
-        Console(file=stream, highlight=False).print(grid)
+            grid.add_row(
+                *(Text("" if value is None else visible(str(value))) for value in row.values())
+            )
+        print_table(grid, stream)
     else:
         stream.write(f"{none}\n")
 

@@ -14,7 +14,15 @@ import numpy as np
 from detector.descriptors import Descriptor, space_of
 from detector.inputs import InputError, Source, digest_of
 from detector.matching import align, build_match, rank_candidates, similar_pairs
-from detector.media import Frame, Sampler, UnreadableMediaError, is_uniform, probe, rate_for
+from detector.media import (
+    Frame,
+    Sampler,
+    UnreadableMediaError,
+    is_uniform,
+    probe,
+    rate_for,
+    trim_borders,
+)
 from detector.rights import judge
 from detector.settings import Settings
 from detector.types import Channel, Flag, FrameCounts, ScanResult, Status
@@ -83,8 +91,9 @@ def describe(
         kept = [frame for frame in frames if not is_uniform(frame.image)]
         times += [frame.time for frame in kept]
         if kept:
+            images = [trim_borders(frame.image) for frame in kept]
             for channel, descriptor in descriptors.items():
-                vectors[channel].append(descriptor.describe([frame.image for frame in kept]))
+                vectors[channel].append(descriptor.describe(images))
         timings["describe"] += time.perf_counter() - started
         if on_progress is not None:
             on_progress(frames[-1].time, info.duration)

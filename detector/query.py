@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from detector.descriptors import Descriptor, DescriptorUnavailableError
 from detector.inputs import Source
-from detector.media import Sampler, UnreadableMediaError, is_uniform, probe
+from detector.media import Sampler, UnreadableMediaError, is_uniform, probe, trim_borders
 from detector.pipeline import scan
 from detector.settings import Settings
 from detector.types import Channel, ScanResult, Status
@@ -111,7 +111,7 @@ def _still(path: Path, settings: Settings) -> npt.NDArray[np.uint8] | None:
     image = next(iter(Sampler(path, settings.rate, settings.copy_size))).image
     if is_uniform(image):
         raise UnreadableMediaError("the picture is uniform, so nothing could be recognised")
-    return image
+    return trim_borders(image)
 
 
 _STILL_CONTAINERS = frozenset(

@@ -283,6 +283,7 @@ def write_clip(
     time_offset: float = 0.0,
     end: float | None = None,
     time_base: Fraction = Fraction(1, 90_000),
+    threads: int = 1,
 ) -> None:
     """Encode timed pictures into a clip without sound, in yuv420p.
 
@@ -311,14 +312,15 @@ def write_clip(
     time_base
         the unit that times are rounded to. MP4 keeps it; Matroska has milliseconds only, and the
         `mpeg4` encoder wants a denominator of at most 65535.
+    threads
+        of the encoder; another number makes other bytes.
 
     Raises
     ------
     ValueError
         if there are no frames, or their times do not rise, or their sizes differ.
     """
-    # More threads would make other bytes.
-    options = {"threads": "1", "bf": str(b_frames)}
+    options = {"threads": str(threads), "bf": str(b_frames)}
     if codec in ("libx264", "libx265"):
         options["preset"] = "veryfast"
     if bit_rate is None:

@@ -246,6 +246,11 @@ class ReferenceIndex:
 
     # Vectors
 
+    def channels(self, work_number: int | None = None) -> frozenset[str]:
+        """Channels that have vectors, of one work or of any."""
+        files = self._catalog.embeddings_files(work_number)
+        return frozenset(file.channel for file in files)
+
     def space(self, channel: str) -> str | None:
         """What the vectors of a channel were made with; None if it has none."""
         files = self._catalog.embeddings_files(channel=channel, limit=1)

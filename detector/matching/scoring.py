@@ -51,8 +51,9 @@ def build_match(
     alignments: list[Alignment],
     durations: tuple[float, float],
     settings: ChannelSettings,
+    min_score: float = 0.0,
 ) -> Match | None:
-    """Turn the alignments of an upload with a work into a match; None without any.
+    """Turn the alignments of an upload with a work into a match; None if no segment is left.
 
     Parameters
     ----------
@@ -60,11 +61,14 @@ def build_match(
         The upload and the work in this channel.
     durations
         Of upload and work, in seconds.
+    min_score
+        Segments with a lower score are left out.
     """
     segments = [_segment(query, ref, run, durations, settings) for run in alignments]
-    if not segments:
+    kept = tuple(segment for segment in segments if segment.score >= min_score)
+    if not kept:
         return None
-    return Match(work_id, channel, max(s.score for s in segments), tuple(segments))
+    return Match(work_id, channel, max(segment.score for segment in kept), kept)
 
 
 def _segment(

@@ -1,0 +1,306 @@
+"""The report of a scan: one HTML file that a reviewer can open, print, keep and send.
+
+It holds everything itself: pictures are `data:` URIs, timelines are inline SVG, and a content
+security policy forbids the browser to fetch or run anything. Here the values are worked out; the
+markup is `templates/report.html`.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import av.error
+import cv2
+import jinja2
+
+from detector.media import UnreadableMediaError, grab
+from detector.text import amount, clock, visible
+from detector.timeline import Interval, Timeline, timeline
+from detector.types import Channel, Flag, FramePair, Match, ScanResult, Segment, Status
+from index.files import write_atomically
+from index.reference_index import ReferenceIndex
+
+PAIRS_PER_MATCH = 6
+PAIRS_PER_REPORT = 600
+PICTURE_SIDE = 180  # pixels, the shorter side
+JPEG_QUALITY = 80
+
+_USUAL_SPEED = 0.03  # a cut within 3 % of the work's speed is not called faster or slower
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedWork:
+    """What the report says of a work."""
+
+    id: str
+    title: str
+    owner: str | None
+    duration: float  # seconds
+    source: str  # path or URL that its reference footage was enrolled from
+
+
+def report_scan(path: Path, results: Sequence[ScanResult], index: ReferenceIndex) -> None:
+    """Write the report of a scan that was made just now with this index; see `write_report`."""
+    works = {
+        work.id: ReportedWork(work.id, work.title, work.owner, work.duration, work.source)
+        for work in index.works()
+    }
+    versions = {"matchcut": version("matchcut")}
+    versions |= {channel: str(index.space(channel)) for channel in sorted(index.channels())}
+    write_report(path, results, works, created=datetime.now(UTC), versions=versions)
+
+
+def write_report(
+    path: Path,
+    results: Sequence[ScanResult],
+    works: Mapping[str, ReportedWork],
+    *,
+    created: datetime,
+    versions: Mapping[str, str],
+) -> None:
+    """Write the report of a scan; what was at `path` is replaced once the new one is whole.
+
+    Parameters
+    ----------
+    path
+        The HTML file.
+    results
+        What the scan found, in any order: the report puts the gravest first.
+    works
+        By id, the works that are named in `results`. Of one that is not there the report shows
+        what the flag says, and no pictures.
+    created
+        When the scan was made.
+    versions
+        What it was made with: name of a program, model or index -> version.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written. Footage that cannot be read any more is no error: the
+        report says so in place of the picture.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("detector"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"clock": clock, "amount": amount, "visible": visible}
+    flagged = [result for result in results if result.verdict.is_flagged]
+    flagged.sort(key=_gravity, reverse=True)
+    others = [result for result in results if not result.verdict.is_flagged]
+    budget = _Budget(PAIRS_PER_REPORT)
+    names = _names(results)
+    stream = environment.get_template("report.html").stream(
+        name_of=names.__getitem__,
+        count=len(results),
+        uploads=[_shown(result, names, works, budget) for result in flagged],
+        partial=[result for result in results if result.status is Status.PARTIAL],
+        unreadable=[result for result in results if result.status is Status.UNREADABLE],
+        clear=[result for result in others if result.status is Status.OK],
+        footage=sum(result.duration or 0 for result in results),
+        channels=Counter(channel for result in results for channel in result.channels),
+        created=created,
+        versions=versions,
+        pairs_left_out=budget.left_out,
+        most_pairs=PAIRS_PER_REPORT,
+    )
+    write_atomically(path, lambda file: stream.dump(file, "utf-8", errors="backslashreplace"))
+
+
+def _names(results: Iterable[ScanResult]) -> dict[str, str]:
+    """By source, the file's name, or the whole source where two files have one name."""
+    sources = {result.source for result in results}
+    short = {source: source.rstrip("/").rpartition("/")[2] or source for source in sources}
+    often = Counter(short.values())
+    return {source: name if often[name] == 1 else source for source, name in short.items()}
+
+
+# --- what is shown of a flagged upload --------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One frame as a JPEG in a `data:` URI."""
+
+    uri: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPair:
+    """Two frames side by side; None where a file gave no picture."""
+
+    pair: FramePair
+    query: Picture | None
+    ref: Picture | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSegment:
+    """A segment and the frame pairs that were chosen from it."""
+
+    segment: Segment
+    pairs: tuple[ShownPair, ...]
+
+    @property
+    def speed(self) -> float | None:
+        """The speed, unless it is about that of the work."""
+        return self.segment.speed if abs(self.segment.speed - 1) > _USUAL_SPEED else None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMatch:
+    """A flag with its evidence."""
+
+    flag: Flag
+    seconds: float  # of the upload that are covered
+    segments: tuple[ShownSegment, ...]
+    timeline: Timeline
+    notes: tuple[str, ...]  # why pictures are missing
+
+    @property
+    def verb(self) -> str:
+        """What the channel has seen: the same footage, or scenes that are alike."""
+        return "shows" if self.flag.match.channel is Channel.COPY else "resembles"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownUpload:
+    """A flagged upload."""
+
+    result: ScanResult
+    name: str
+    matches: tuple[ShownMatch, ...]
+    others: tuple[Flag, ...]  # allowed, or below the operating point
+
+
+class _Budget:
+    """How many more frame pairs the report may hold."""
+
+    def __init__(self, pairs: int) -> None:
+        self.left = pairs
+        self.left_out = 0
+
+    def take(self, pairs: int) -> int:
+        taken = min(pairs, self.left)
+        self.left -= taken
+        self.left_out += pairs - taken
+        return taken
+
+
+def _gravity(result: ScanResult) -> tuple[int, float]:
+    flags = (flag for flag in result.flags if flag.verdict is result.verdict)
+    return result.verdict.rank, max(flag.match.score for flag in flags)
+
+
+def _shown(
+    result: ScanResult,
+    names: Mapping[str, str],
+    works: Mapping[str, ReportedWork],
+    budget: _Budget,
+) -> ShownUpload:
+    flags = sorted(result.flags, key=lambda f: (f.verdict.rank, f.match.score), reverse=True)
+    return ShownUpload(
+        result,
+        names[result.source],
+        tuple(
+            _shown_match(result, flag, works.get(flag.match.work_id), budget)
+            for flag in flags
+            if flag.verdict.is_flagged
+        ),
+        tuple(flag for flag in flags if not flag.verdict.is_flagged),
+    )
+
+
+def _shown_match(
+    result: ScanResult, flag: Flag, work: ReportedWork | None, budget: _Budget
+) -> ShownMatch:
+    segments = flag.match.segments
+    upload = _Footage("upload", result.source)
+    reference = _Footage("reference file", work.source if work else None)
+    shown = []
+    for segment, chosen in zip(segments, choose_pairs(flag.match), strict=True):
+        pairs = [
+            ShownPair(pair, upload.picture(pair.query_time), reference.picture(pair.ref_time))
+            for pair in chosen[: budget.take(len(chosen))]
+        ]
+        shown.append(ShownSegment(segment, tuple(p for p in pairs if p.query or p.ref)))
+    return ShownMatch(
+        flag,
+        covered((segment.query_start, segment.query_end) for segment in segments),
+        tuple(shown),
+        timeline(segments, result.duration, work.duration if work else None),
+        (*upload.notes, *reference.notes),
+    )
+
+
+def choose_pairs(match: Match, most: int = PAIRS_PER_MATCH) -> list[tuple[FramePair, ...]]:
+    """Choose for each segment which pairs to show: one each, surest first, then more in turn."""
+    counts = [0] * len(match.segments)
+    surest = sorted(range(len(counts)), key=lambda n: -match.segments[n].score)
+    left = most
+    while left and any(counts[n] < len(match.segments[n].pairs) for n in surest):
+        for n in surest:
+            if left and counts[n] < len(match.segments[n].pairs):
+                counts[n] += 1
+                left -= 1
+    return [
+        _spread(segment.pairs, count) for segment, count in zip(match.segments, counts, strict=True)
+    ]
+
+
+def _spread(pairs: tuple[FramePair, ...], count: int) -> tuple[FramePair, ...]:
+    if count < 2:
+        return tuple(sorted(pairs, key=lambda pair: -pair.similarity)[:count])
+    return tuple(pairs[round(n * (len(pairs) - 1) / (count - 1))] for n in range(count))
+
+
+def covered(intervals: Iterable[Interval]) -> float:
+    """Seconds that lie in at least one of the intervals."""
+    total, reached = 0.0, -math.inf
+    for start, end in sorted(intervals):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
+
+
+class _Footage:
+    """A file that pictures are taken from, and why some could not be."""
+
+    def __init__(self, role: str, source: str | None) -> None:
+        self.role = role
+        self.source = source
+        self.notes: tuple[str, ...] = ()
+
+    def picture(self, time: float) -> Picture | None:
+        if self.source is None:
+            self.notes = ("The catalogue does not know this work's reference file.",)
+        elif "://" in self.source:
+            self.notes = (f"The {self.role} is not on this machine: {self.source}",)
+        elif not Path(self.source).is_file():
+            self.notes = (f"The {self.role} is no longer at {self.source}",)
+        else:
+            try:
+                return _picture(Path(self.source), time)
+            except (UnreadableMediaError, av.error.FFmpegError, OSError) as error:
+                self.notes += (f"The {self.role} gives no picture at {clock(time)}: {error}",)
+        return None
+
+
+def _picture(path: Path, time: float) -> Picture:
+    (frame,) = grab(path, [time], short_side=PICTURE_SIDE)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), quality)
+    encoded = base64.b64encode(jpeg.tobytes()).decode("ascii")
+    return Picture(f"data:image/jpeg;base64,{encoded}", frame.shape[1], frame.shape[0])

@@ -1,0 +1,382 @@
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from detector import report
+from detector.report import (
+    PAIRS_PER_MATCH,
+    ReportedWork,
+    choose_pairs,
+    covered,
+    write_report,
+)
+from detector.samples import PlantedCopy, Sample, SampleSet
+from detector.text import amount, clock, visible
+from detector.timeline import timeline
+from detector.types import (
+    Channel,
+    Flag,
+    FrameCounts,
+    FramePair,
+    Match,
+    ScanResult,
+    Segment,
+    Status,
+    Verdict,
+)
+
+CREATED = datetime(2025, 3, 4, 15, 42, tzinfo=UTC)
+HOSTILE = "<script>alert('a')\" onload=\"alert(1)\u202e4pm.exe"
+
+
+class Page(HTMLParser):
+    """What a browser would find in a report."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self._silent = False
+        self.feed(html)
+        self.text = re.sub(r"\s+", " ", self.text).replace("\N{EN DASH}", "-")
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        self._silent = tag == "style"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.text += data
+
+    def values(self, name: str) -> list[str]:
+        return [value for attribute, value in self.attributes if attribute == name]
+
+    @property
+    def pictures(self) -> list[str]:
+        return [
+            value for value in self.values("src") if value.startswith("data:image/jpeg;base64,")
+        ]
+
+
+def segment(copy: PlantedCopy, pairs: int = 3, score: float = 0.97) -> Segment:
+    """Turn a planted copy into the segment that a perfect scan finds."""
+    speed = (copy.ref_end - copy.ref_start) / (copy.query_end - copy.query_start)
+    steps = [(n + 0.5) / pairs * (copy.query_end - copy.query_start) for n in range(pairs)]
+    evenly = tuple(
+        FramePair(copy.query_start + step, copy.ref_start + speed * step, 0.9) for step in steps
+    )
+    return Segment(
+        copy.query_start, copy.query_end, copy.ref_start, copy.ref_end, score, 0.9, speed, evenly
+    )
+
+
+def flag(work: ReportedWork, *segments: Segment, verdict: Verdict = Verdict.BLOCK) -> Flag:
+    match = Match(work.id, Channel.COPY, max(s.score for s in segments), segments)
+    return Flag(match, verdict, f"rule for {work.title}", work.title, work.owner)
+
+
+def scanned(sample: Sample, *flags: Flag) -> ScanResult:
+    return ScanResult(
+        str(sample.path),
+        sample.path.stem,
+        Status.OK,
+        duration=sample.duration,
+        channels=(Channel.COPY,),
+        flags=flags,
+        frames=FrameCounts(sampled=24, uniform=3),
+    )
+
+
+@pytest.fixture(scope="module")
+def works(samples: SampleSet) -> dict[str, ReportedWork]:
+    bunny, bikes = samples.films
+    return {
+        bunny.stem: ReportedWork(bunny.stem, "Big Buck Bunny", "Blender", 5.28, str(bunny)),
+        bikes.stem: ReportedWork(bikes.stem, "Bikes", None, 10.0, str(bikes)),
+    }
+
+
+def upload(samples: SampleSet, name: str) -> Sample:
+    return next(sample for sample in samples.uploads if sample.path.stem == name)
+
+
+def true_result(sample: Sample, works: dict[str, ReportedWork]) -> ScanResult:
+    copies = sample.copies
+    return scanned(sample, *(flag(works[copy.ref_id], segment(copy)) for copy in copies))
+
+
+def written(
+    folder: Path, results: Sequence[ScanResult], works: dict[str, ReportedWork]
+) -> tuple[str, Page]:
+    path = folder / "report.html"
+    write_report(path, results, works, created=CREATED, versions={"matchcut": "0.1.0"})
+    assert list(folder.iterdir()) == [path]
+    html = path.read_text(encoding="utf-8")
+    return html, Page(html)
+
+
+def test_the_whole_demo(tmp_path: Path, samples: SampleSet, works: dict[str, ReportedWork]) -> None:
+    results = [true_result(sample, works) for sample in samples.uploads]
+    copies = sum(len(sample.copies) for sample in samples.uploads)
+    html, page = written(tmp_path, results, works)
+
+    for sample in samples.uploads:
+        assert sample.path.name in page.text
+    flagged = [sample for sample in samples.uploads if sample.copies]
+    assert f"{len(flagged)} of {len(results)} uploads flagged" in page.text
+    assert "copy (10 uploads)" in page.text
+    assert "2025-03-04 15:42 UTC" in page.text
+    assert "matchcut 0.1.0" in page.text
+    assert "24 sampled, 3 of them left out for showing nothing" in page.text
+    assert "1.25 times as fast as the work" in page.text
+    assert (
+        "holiday-vlog-with-bikes.mp4 contains 4.0 s of Bikes (0:02.0-0:06.0 of the upload"
+        " shows 0:03.0-0:07.0 of the work), score 0.97 (copy channel). Rule: rule for Bikes"
+    ) in page.text
+
+    assert len(page.pictures) == 2 * 3 * copies
+    assert page.values("role") == ["img"] * copies
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    links = page.values("href")
+    assert {link[0] for link in links} == {"#"}
+    assert {link[1:] for link in links} <= set(ids)
+    named = " ".join(page.values("aria-labelledby")).split()
+    assert set(named) <= set(ids)
+    assert len([link for link in links if re.fullmatch(r"#upload-\d+", link)]) == len(flagged)
+
+    assert all(not value.startswith(("http:", "https:", "//")) for value in page.values("src"))
+    assert "script" not in page.tags
+    assert "link" not in page.tags
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_pictures_are_of_the_aligned_moments(
+    tmp_path: Path, samples: SampleSet, works: dict[str, ReportedWork]
+) -> None:
+    _, page = written(tmp_path, [true_result(upload(samples, "bikes-sped-up"), works)], works)
+    images = []
+    for uri in page.pictures:
+        data = np.frombuffer(base64.b64decode(uri.partition(",")[2]), np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        assert image is not None
+        assert min(image.shape[:2]) == report.PICTURE_SIDE
+        images.append(image.astype(float))
+    pairs = list(zip(images[::2], images[1::2], strict=True))
+    for query, ref in pairs:
+        assert query.shape == ref.shape
+        assert np.abs(query - ref).mean() < 10
+    assert np.abs(pairs[0][0] - pairs[1][1]).mean() > 20
+
+
+def test_the_gravest_comes_first(
+    tmp_path: Path, samples: SampleSet, works: dict[str, ReportedWork]
+) -> None:
+    copy = PlantedCopy("bikes", 0, 4, 0, 4, "")
+    bikes = works["bikes"]
+    cases = [("a", Verdict.MONITOR, 0.99), ("b", Verdict.REVIEW, 0.7), ("c", Verdict.BLOCK, 0.6)]
+    results = [
+        ScanResult(
+            f"{name}.mp4",
+            name,
+            Status.OK,
+            flags=(flag(bikes, segment(copy, score=score), verdict=verdict),),
+        )
+        for name, verdict, score in [*cases, ("d", Verdict.REVIEW, 0.8)]
+    ]
+    _, page = written(tmp_path, results, works)
+    table = page.text.partition("Flagged uploads")[2].partition("Evidence")[0]
+    assert re.findall(r"(\w)\.mp4 (\w+)", table) == [
+        ("c", "Block"), ("d", "Review"), ("b", "Review"), ("a", "Monitor"),
+    ]  # fmt: skip
+
+
+def test_a_hostile_name_is_only_text(
+    tmp_path: Path, samples: SampleSet, works: dict[str, ReportedWork]
+) -> None:
+    sample = upload(samples, "bikes-cropped")
+    found = true_result(sample, works).flags
+    titled = replace(found[0], title=HOSTILE, owner=HOSTILE, reason=HOSTILE)
+    results = [
+        ScanResult(f"in/1{HOSTILE}", "1", Status.OK, duration=10.0, flags=(titled,)),
+        ScanResult(f"in/2{HOSTILE}", "2", Status.UNREADABLE, reason=HOSTILE),
+        ScanResult(f"in/3{HOSTILE}\udcff", "3", Status.OK),
+    ]
+    html, page = written(tmp_path, results, works)
+    assert "script" not in page.tags
+    assert not page.values("onload")
+    assert "<script" not in html
+    assert "\u202e" not in html
+    assert all(f"{n}<script>alert('a')\" onload=" in page.text for n in (1, 2, 3))
+    assert "\\u202e4pm.exe\\udcff" in page.text
+
+
+def test_footage_that_is_gone_is_said_to_be_gone(
+    tmp_path: Path, samples: SampleSet, works: dict[str, ReportedWork]
+) -> None:
+    sample = upload(samples, "bikes-cropped")
+    moved = {**works, "bikes": replace(works["bikes"], source="films/moved.mp4")}
+    (tmp_path / "a").mkdir()
+    _, page = written(tmp_path / "a", [true_result(sample, works)], moved)
+    assert page.text.count("The reference file is no longer at films/moved.mp4") == 1
+    assert page.text.count("no picture") == 3
+    assert len(page.pictures) == 3
+
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(sample.path.read_bytes()[:300])
+    result = replace(true_result(sample, works), source=str(damaged))
+    remote = {**works, "bikes": replace(works["bikes"], source="s3://films/bikes.mp4")}
+    (tmp_path / "b").mkdir()
+    _, page = written(tmp_path / "b", [result], remote)
+    assert "The reference file is not on this machine: s3://films/bikes.mp4" in page.text
+    assert "The upload gives no picture at 0:01.7: " in page.text
+    assert not page.pictures
+
+    (tmp_path / "c").mkdir()
+    _, page = written(tmp_path / "c", [true_result(sample, works)], {})
+    assert "The catalogue does not know this work's reference file." in page.text
+    assert len(page.pictures) == 3
+
+
+def test_files_that_could_not_be_read_and_matches_that_were_not_flagged(
+    tmp_path: Path, samples: SampleSet, works: dict[str, ReportedWork]
+) -> None:
+    sample = upload(samples, "phone-call")
+    copy = PlantedCopy("bikes", 1, 3, 4, 6, "")
+    low = flag(works["bikes"], segment(copy, score=0.31), verdict=Verdict.CLEAR)
+    allowed = flag(works["bikes"], segment(copy), verdict=Verdict.ALLOW)
+    partial = replace(
+        true_result(upload(samples, "bikes-cropped"), works),
+        status=Status.PARTIAL,
+        reason="the file ends early",
+        frames=FrameCounts(7, 0, 12),
+    )
+    results = [
+        scanned(sample, low, allowed),
+        partial,
+        ScanResult("empty.mp4", "empty", Status.UNREADABLE, reason="the file is empty"),
+    ]
+    _, page = written(tmp_path, results, works)
+    assert "empty.mp4 not at all the file is empty" in page.text
+    assert "bikes-cropped.mp4 in part, flagged the file ends early" in page.text
+    assert "Only part of this file could be read: the file ends early." in page.text
+    assert "12 packets undecodable" in page.text
+    assert "1 upload with nothing to flag" in page.text
+    assert "Below the operating point: Bikes, copy score 0.31, 0:01.0-0:03.0" in page.text
+    assert "Allowed: Bikes" in page.text
+
+
+def test_nothing_scanned(tmp_path: Path) -> None:
+    _, page = written(tmp_path, [], {})
+    assert "Nothing was flagged." in page.text
+    assert "none ran" in page.text
+
+
+def test_the_number_of_pictures_is_bounded(
+    tmp_path: Path,
+    samples: SampleSet,
+    works: dict[str, ReportedWork],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(report, "PAIRS_PER_REPORT", PAIRS_PER_MATCH + 2)
+    sample = upload(samples, "bikes-cropped")
+    result = scanned(sample, flag(works["bikes"], segment(sample.copies[0], pairs=20)))
+    other = replace(result, query_id="other")
+    _, page = written(tmp_path, [result, other], works)
+    assert len(page.pictures) == 2 * (PAIRS_PER_MATCH + 2)
+    assert f"Pictures are left out for {PAIRS_PER_MATCH - 2} frame pairs" in page.text
+
+
+def test_a_report_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(OSError, match=r"report\.html"):
+        write_report(tmp_path / "report.html", [], {}, created=CREATED, versions={})
+    assert list(tmp_path.iterdir()) == [tmp_path / "report.html"]
+
+
+def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("the old one")
+    html, _ = written(tmp_path, [], {})
+    assert "the old one" not in html
+
+
+def test_every_segment_gets_a_pair_before_any_gets_a_second() -> None:
+    copies = [PlantedCopy("w", n, n + 1, n, n + 1, "") for n in range(4)]
+    segments = tuple(segment(c, pairs=5, score=0.5 + n / 10) for n, c in enumerate(copies))
+    match = Match("w", Channel.COPY, 0.8, segments)
+    assert [len(pairs) for pairs in choose_pairs(match, most=6)] == [1, 1, 2, 2]
+    assert [len(pairs) for pairs in choose_pairs(match, most=2)] == [0, 0, 1, 1]
+    assert [len(pairs) for pairs in choose_pairs(match, most=99)] == [5, 5, 5, 5]
+    last = segments[3].pairs
+    assert choose_pairs(match, most=6)[3] == (last[0], last[-1])
+
+
+def test_a_timeline_shows_speed_and_order() -> None:
+    sped_up = segment(PlantedCopy("w", 0, 8, 0, 10, ""))
+    line = timeline([sped_up], 8.0, 10.0)
+    assert line.same_scale
+    assert line.bands == [(0, 80, 0, 100)]
+    assert [tick.label for tick in line.work.ticks] == [
+        "0:00",
+        "0:02",
+        "0:04",
+        "0:06",
+        "0:08",
+        "0:10",
+    ]
+    assert [tick.x for tick in line.upload.ticks] == [0, 20, 40, 60, 80]
+
+    swapped = [
+        segment(PlantedCopy("w", 0, 5, 5, 10, "")),
+        segment(PlantedCopy("w", 5, 10, 0, 5, "")),
+    ]
+    assert timeline(swapped, 10.0, 10.0).bands == [(0, 50, 50, 100), (50, 100, 0, 50)]
+
+
+def test_a_timeline_of_a_long_film_shows_the_part_that_matters() -> None:
+    line = timeline([segment(PlantedCopy("w", 2, 8, 4000, 4006, ""))], 10.0, 7200.0)
+    assert line.same_scale
+    start, end = line.work.view
+    assert start < 4000
+    assert 4006 < end < 4020
+    ((left, right),) = line.work.overview
+    assert (left, right) == pytest.approx((55.556, 55.956))
+    assert not line.upload.overview
+
+    parts = [segment(PlantedCopy("w", n, n + 1, 700 * n, 700 * n + 1, "")) for n in range(10)]
+    scattered = timeline(parts, None, None)
+    assert not scattered.same_scale
+    assert scattered.upload.width == scattered.work.width == 100
+    assert len(scattered.work.ticks) <= 7
+
+
+def test_seconds_covered_twice_count_once() -> None:
+    assert covered([(5, 6), (0, 3), (2, 4)]) == 5
+    assert covered([]) == 0
+
+
+def test_words() -> None:
+    assert [clock(s) for s in (0, 9.84, 59.96, 3599.99)] == [
+        "0:00.0", "0:09.8", "1:00.0", "1:00:00.0",
+    ]  # fmt: skip
+    assert clock(4210, 0) == "1:10:10"
+    assert [amount(s) for s in (9.84, 59.97, 75, 3599.7, 4210)] == [
+        "9.8 s", "1 min 0 s", "1 min 15 s", "1 h 0 min", "1 h 10 min",
+    ]  # fmt: skip
+    assert visible("naïve 电影\u202e\n\udcff") == "naïve 电影\\u202e\\n\\udcff"
