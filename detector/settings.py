@@ -70,7 +70,11 @@ class Settings(BaseSettings):
     """The settings of one run."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MATCHCUT_", env_nested_delimiter="__", frozen=True, extra="ignore"
+        env_prefix="MATCHCUT_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        frozen=True,
+        extra="ignore",
     )
 
     home: Path = Field(
@@ -105,8 +109,10 @@ class Settings(BaseSettings):
     max_candidates: int = Field(
         20, description="Works per upload and channel that are aligned.", ge=1
     )
-    copy_channel: ChannelSettings = _COPY
-    semantic_channel: ChannelSettings = _SEMANTIC
+    copy_channel: ChannelSettings = Field(_COPY, description="Thresholds of the copy channel.")
+    semantic_channel: ChannelSettings = Field(
+        _SEMANTIC, description="Thresholds of the semantic channel."
+    )
 
     def channel(self, channel: Channel) -> ChannelSettings:
         """Return the thresholds of one channel."""

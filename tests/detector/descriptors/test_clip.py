@@ -4,8 +4,6 @@ The weights are random, so nothing is said about quality; the path from file to 
 of the real model.
 """
 
-import json
-
 import numpy as np
 import pytest
 from descriptor_conformance import DescriptorConformance, pictures
@@ -16,55 +14,21 @@ from detector.descriptors.clip import ClipDescriptor, find_weights
 from detector.settings import load_settings
 from detector.types import Channel
 
-MODEL = {
-    "embed_dim": 32,
-    "vision_cfg": {"image_size": 64, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16},
-    "text_cfg": {
-        "context_length": 77,
-        "vocab_size": 49408,
-        "width": 32,
-        "heads": 2,
-        "layers": 1,
-    },
-}
-PREPROCESSING = {
-    "mean": [0.48, 0.46, 0.41],
-    "std": [0.27, 0.26, 0.28],
-    "interpolation": "bicubic",
-    "resize_mode": "shortest",
-}
-
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    import open_clip
-    import torch
-    from safetensors.torch import save_file
-
-    folder = tmp_path_factory.mktemp("clip")
-    torch.manual_seed(0)
-    model = open_clip.CLIP(**MODEL)
-    state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(state, folder / "open_clip_model.safetensors")
-    config = {"model_cfg": MODEL, "preprocess_cfg": PREPROCESSING}
-    (folder / "open_clip_config.json").write_text(json.dumps(config))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def descriptor(checkpoint):
-    return ClipDescriptor(f"local-dir:{checkpoint}")
+def descriptor(tiny_clip):
+    return ClipDescriptor(f"local-dir:{tiny_clip}")
 
 
 class TestClip(DescriptorConformance):
     pass
 
 
-def test_images_are_preprocessed_and_encoded_as_open_clip_does(checkpoint, descriptor):
+def test_images_are_preprocessed_and_encoded_as_open_clip_does(tiny_clip, descriptor):
     import open_clip
     import torch
 
-    model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{checkpoint}")
+    model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{tiny_clip}")
     model.eval()
     images = list(pictures(6))
     with torch.inference_mode():
@@ -74,11 +38,11 @@ def test_images_are_preprocessed_and_encoded_as_open_clip_does(checkpoint, descr
     np.testing.assert_allclose(descriptor.describe(images), expected, atol=0.02)
 
 
-def test_phrases_are_encoded_as_open_clip_does(checkpoint, descriptor):
+def test_phrases_are_encoded_as_open_clip_does(tiny_clip, descriptor):
     import open_clip
     import torch
 
-    model, _, _ = open_clip.create_model_and_transforms(f"local-dir:{checkpoint}")
+    model, _, _ = open_clip.create_model_and_transforms(f"local-dir:{tiny_clip}")
     model.eval()
     phrases = ["two men fight on a rooftop", "a bunny in a meadow"]
     with torch.inference_mode():
@@ -87,20 +51,20 @@ def test_phrases_are_encoded_as_open_clip_does(checkpoint, descriptor):
     np.testing.assert_allclose(descriptor.describe_text(phrases), expected, atol=0.02)
 
 
-def test_other_weights_have_another_version(checkpoint, descriptor, tmp_path):
+def test_other_weights_have_another_version(tiny_clip, descriptor, tmp_path):
     from safetensors.torch import load_file, save_file
 
-    state = load_file(checkpoint / "open_clip_model.safetensors")
+    state = load_file(tiny_clip / "open_clip_model.safetensors")
     state["visual.proj"] = state["visual.proj"] + 1
     save_file(state, tmp_path / "open_clip_model.safetensors")
     (tmp_path / "open_clip_config.json").write_text(
-        (checkpoint / "open_clip_config.json").read_text()
+        (tiny_clip / "open_clip_config.json").read_text()
     )
     assert ClipDescriptor(f"local-dir:{tmp_path}").version != descriptor.version
 
 
-def test_a_checkpoint_of_another_architecture_is_refused_with_a_reason(checkpoint):
-    weights = checkpoint / "open_clip_model.safetensors"
+def test_a_checkpoint_of_another_architecture_is_refused_with_a_reason(tiny_clip):
+    weights = tiny_clip / "open_clip_model.safetensors"
     with pytest.raises(DescriptorUnavailableError, match="does not load as ViT-B-32"):
         ClipDescriptor("ViT-B-32", str(weights))
 
@@ -130,8 +94,8 @@ def test_auto_leaves_the_channel_out_and_says_how_to_turn_it_on(tmp_path):
     assert "matchcut models pull clip" in note
 
 
-def test_auto_takes_the_channel_where_the_weights_are_here(checkpoint, tmp_path):
-    settings = load_settings(home=tmp_path, semantic_model=f"local-dir:{checkpoint}")
+def test_auto_takes_the_channel_where_the_weights_are_here(tiny_clip, tmp_path):
+    settings = load_settings(home=tmp_path, semantic_model=f"local-dir:{tiny_clip}")
     descriptors, notes = open_channels(settings)
     assert list(descriptors) == [Channel.COPY, Channel.SEMANTIC]
     assert notes == []

@@ -1,0 +1,110 @@
+"""The main job on real clips, through the real command: enrol films, scan uploads, flag copies."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MATCHCUT = Path(sys.executable).parent / "matchcut"
+
+
+def matchcut(*arguments, home):
+    """Run the command as a user does."""
+    return subprocess.run(
+        [MATCHCUT, *map(str, arguments)],
+        env={"MATCHCUT_HOME": str(home), "PATH": "/usr/bin:/bin", "HOME": str(Path.home())},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def home(samples, tmp_path_factory):
+    """A workspace with the two films enrolled."""
+    home = tmp_path_factory.mktemp("home")
+    done = matchcut("works", "add", samples.films[0].parent, "--channels", "copy", home=home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["bigbuckbunny", "bikes"]
+    return home
+
+
+@pytest.fixture(scope="module")
+def scan(samples, home):
+    """A scan of all uploads: the finished process, and its rows."""
+    done = matchcut("scan", samples.uploads[0].path.parent, "--format", "csv", home=home)
+    return done, list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+def test_every_planted_copy_is_found_within_a_second(samples, scan):
+    done, rows = scan
+    assert done.returncode == 1, done.stderr
+    for upload in samples.uploads:
+        found = [row for row in rows if row["query_id"] == upload.path.stem]
+        for copy in upload.copies:
+            row = next(row for row in found if row["ref_id"] == copy.ref_id)
+            assert row["verdict"] == "review"
+            for name in ("query_start", "query_end", "ref_start", "ref_end"):
+                assert float(row[name]) == pytest.approx(getattr(copy, name), abs=1.0), (
+                    f"{name} of {copy.ref_id} in {upload.path.name}"
+                )
+
+
+def test_nothing_else_is_found(samples, scan):
+    _, rows = scan
+    planted = {
+        (upload.path.stem, copy.ref_id) for upload in samples.uploads for copy in upload.copies
+    }
+    assert {(row["query_id"], row["ref_id"]) for row in rows} == planted
+
+
+def test_innocent_clips_alone_end_with_exit_code_0(samples, home):
+    innocent = [upload.path for upload in samples.uploads if not upload.copies]
+    done = matchcut("scan", *innocent, "--format", "csv", home=home)
+    assert done.returncode == 0, done.stderr
+    assert len(innocent) == 3
+    assert len(done.stdout.splitlines()) == 1  # the header
+
+
+def test_a_broken_upload_is_reported_and_the_others_are_done(samples, home, tmp_path):
+    (tmp_path / "notes.mp4").write_text("no video at all")
+    copy = next(upload for upload in samples.uploads if upload.copies)
+    done = matchcut("scan", tmp_path, copy.path, "--format", "jsonl", home=home)
+    assert done.returncode == 3
+    broken, good = map(json.loads, done.stdout.splitlines())
+    assert (broken["query_id"], broken["status"]) == ("notes", "unreadable")
+    assert "not a video" in broken["reason"]
+    assert (good["status"], good["verdict"]) == ("ok", "review")
+    assert "unreadable: not a video" in done.stderr
+
+
+def test_a_removed_film_is_not_matched_any_more(samples, tmp_path):
+    for command in (["add", *samples.films, "--channels", "copy"], ["remove", "bikes"]):
+        assert matchcut("works", *command, home=tmp_path).returncode == 0
+    uploads = samples.uploads[0].path.parent
+    done = matchcut("scan", uploads, "--min-score", "0", "--format", "csv", home=tmp_path)
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert {row["ref_id"] for row in rows} == {"bigbuckbunny"}
+    assert matchcut("index", "verify", home=tmp_path).stdout == "sound\n"
+
+
+def test_a_scan_that_was_stopped_goes_on_to_the_same_results(samples, home, tmp_path):
+    uploads = samples.uploads[0].path.parent
+    whole, resumed = tmp_path / "whole.csv", tmp_path / "resumed.csv"
+    matchcut("scan", samples.uploads[0].path, samples.uploads[1].path, home=home)
+    matchcut("scan", uploads, "--format", "csv", "--output", whole, home=home)
+    matchcut("scan", uploads, "--format", "csv", "--output", resumed, "--resume", home=home)
+    assert resumed.read_text() == whole.read_text()
+
+
+def test_the_demo_finds_all_it_planted(tmp_path):
+    done = matchcut("demo", "--output", tmp_path / "demo", home=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "missed" not in done.stdout
+    assert done.stdout.count("yes: silent") == 3
+    report = (tmp_path / "demo" / "report.html").read_text()
+    assert report.count("data:image/jpeg") >= 2 * 8
