@@ -437,7 +437,7 @@ def _stream(path: Path | None) -> Iterator[Any]:
     if path is None:
         yield sys.stdout
         return
-    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+    with path.open("w", encoding="utf-8", newline="") as stream:
         yield stream
 
 

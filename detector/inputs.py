@@ -135,13 +135,21 @@ def _may_be_video(name: str) -> bool:
     return suffix not in _NO_VIDEO_SUFFIXES and not kind.startswith(_NO_VIDEO)
 
 
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(".") for part in path.split("/"))
+
+
 def _expand_url(name: str) -> list[str]:
     paths = [name]
     with _input_errors(name):
         filesystem, path = _filesystem(name)
         if filesystem.isdir(path):
             found = sorted(filesystem.find(path))
-            paths = [filesystem.unstrip_protocol(p) for p in found if _may_be_video(p)]
+            paths = [
+                filesystem.unstrip_protocol(file)
+                for file in found
+                if _may_be_video(file) and not _is_hidden(file[len(path) :])
+            ]
     return paths
 
 

@@ -65,7 +65,7 @@ class CsvWriter:
                 )
                 self._rows.writerow(
                     (
-                        result.query_id,
+                        _encodable(result.query_id),
                         flag.match.work_id,
                         *(f"{time:.3f}" for time in times),
                         f"{segment.score:.4f}",
@@ -86,7 +86,7 @@ class JsonlWriter:
         self._stream = stream
 
     def write(self, result: ScanResult) -> None:
-        self._stream.write(json.dumps(to_json(result), ensure_ascii=False) + "\n")
+        self._stream.write(json.dumps(to_json(result)) + "\n")
         self._stream.flush()
 
     def close(self) -> None:
@@ -140,6 +140,11 @@ def print_table(table: Table, stream: TextIO) -> None:
     """Print a table as wide as the terminal; into a pipe or file, as wide as it likes."""
     width = None if stream.isatty() else 200
     Console(file=stream, highlight=False, width=width).print(table)
+
+
+def _encodable(name: str) -> str:
+    """Write out the bytes of a file name that are no text."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def open_writer(name: str, stream: TextIO) -> Writer:

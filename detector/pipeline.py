@@ -196,7 +196,14 @@ def scan(
     ----------
     min_score
         Matches and segments below it are left out; by default the channel's operating point.
+
+    Raises
+    ------
+    index.errors.SpaceMismatchError
+        When the works were described with another descriptor.
     """
+    for channel, descriptor in descriptors.items():
+        index.check_space(channel, space_of(descriptor))
     try:
         with source.local() as path:
             described = describe(path, descriptors, settings, on_progress)

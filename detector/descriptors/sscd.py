@@ -6,6 +6,8 @@ ONNX models whose graph takes 8-bit RGB of any size and does the rest, so only s
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import numpy.typing as npt
 
@@ -47,7 +49,12 @@ class SscdDescriptor:
             for provider in ("CUDAExecutionProvider", "CPUExecutionProvider")
             if provider in onnxruntime.get_available_providers()
         ]
-        self._session = onnxruntime.InferenceSession(str(fetch(asset)), providers=providers)
+        options = onnxruntime.SessionOptions()
+        # Half the cores, as the other half decodes; and threads that have nothing to do sleep
+        # rather than spin on a core that the decoder wants.
+        options.intra_op_num_threads = max(1, (os.cpu_count() or 1) // 2)
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(str(fetch(asset)), options, providers)
 
     def describe(self, images: Images) -> npt.NDArray[np.float32]:
         """Return one L2-normalised embedding per picture: float32 [n, 512]."""

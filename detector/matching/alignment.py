@@ -33,6 +33,7 @@ _SLOWEST, _FASTEST = 0.5, 2.0
 _SPEEDS = np.exp(np.linspace(np.log(_SLOWEST), np.log(_FASTEST), 29))  # 5 % apart, 1 among them
 _UNUSUAL_SPEED = 0.1  # share of the evidence that a doubled or halved speed costs
 _MISS = 0.3
+_LONGEST_GAP = 2.0  # seconds without any similar frame that one run can bridge
 _LONGEST_STEP = 1.0  # seconds that one frame can stand for, where frames are missing
 _SEEDS = 6
 _REFINEMENTS = 3
@@ -167,6 +168,7 @@ def _cut(
     values[queries] = similarities.value[order][first_of]
     partners[queries] = similarities.ref[order][first_of]
     gains = np.maximum(values - aligned, -_MISS) * steps
+    gains[_in_long_gaps(partners, steps)] = -np.inf
     first, last, evidence = _maximal_run(gains)
     run_partners = partners[first : last + 1]
     if np.count_nonzero(run_partners >= 0) < _LEAST_FRAMES:
@@ -174,13 +176,31 @@ def _cut(
     return Alignment(speed, offset, first, last, evidence, run_partners)
 
 
+def _in_long_gaps(
+    partners: npt.NDArray[np.int64], steps: npt.NDArray[np.float64]
+) -> npt.NDArray[np.bool_]:
+    """Which frames lie in a stretch without partners that is too long for a run to bridge.
+
+    Else two scenes could pay for the other footage between them, on a line that fits neither.
+    """
+    alone = partners < 0
+    stretch = np.cumsum(np.diff(alone, prepend=alone[:1]))  # number of the stretch of each frame
+    seconds = np.bincount(stretch, steps)
+    is_long: npt.NDArray[np.bool_] = alone & (seconds[stretch] > _LONGEST_GAP)
+    return is_long
+
+
 def _maximal_run(gains: npt.NDArray[np.float64]) -> tuple[int, int, float]:
     """Return the contiguous run with the largest sum: (first, last, sum)."""
-    sums = np.concatenate([[0.0], np.cumsum(gains)])
-    lows = np.minimum.accumulate(sums[:-1])
-    last = int(np.argmax(sums[1:] - lows))
-    first = int(np.argmin(sums[: last + 1]))
-    return first, last, float(sums[last + 1] - sums[first])
+    best, first, last = -np.inf, 0, 0
+    start, total = 0, 0.0
+    for number, gain in enumerate(gains.tolist()):
+        if total <= 0:
+            start, total = number, 0.0
+        total += gain
+        if total > best:
+            best, first, last = total, start, number
+    return first, last, best
 
 
 def _time_steps(times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

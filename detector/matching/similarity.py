@@ -38,15 +38,14 @@ def similar_pairs(query: Embeddings, ref: Embeddings, floor: float) -> Similarit
     of each frame's similarities above `floor` at most the best 100 are kept.
     """
     rows_at_once = max(1, _CELLS_AT_ONCE // max(1, len(ref.times)))
-    parts = []
+    parts = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))]
     for start in range(0, len(query.times), rows_at_once):
         values = query.vectors[start : start + rows_at_once] @ ref.vectors.T
+        similar = values > floor
         if values.shape[1] > _MOST_PER_FRAME:
-            kth = values.shape[1] - _MOST_PER_FRAME
-            least = np.partition(values, kth, axis=1)[:, kth, None]
-            rows, columns = np.nonzero((values > floor) & (values >= least))
-        else:
-            rows, columns = np.nonzero(values > floor)
+            others = np.argpartition(values, -_MOST_PER_FRAME, axis=1)[:, :-_MOST_PER_FRAME]
+            np.put_along_axis(similar, others, False, axis=1)
+        rows, columns = np.nonzero(similar)
         parts.append((rows + start, columns, values[rows, columns]))
     rows, columns, kept = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Similarities(query.times, ref.times, rows, columns, kept.astype(np.float32))

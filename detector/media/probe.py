@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
 # Containers that hold their media themselves. Playlists (HLS, DASH, concat scripts) are not among
-# them: they name other files and addresses, and an upload must not choose what we open.
+# them: they name other files and addresses, and an upload must not choose what we open. Neither are
+# raw streams (.h264), which do not say when a frame is shown.
 FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,flv,asf,ogg,"
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,"
     "mxf,gxf,rm,dv,ivf,wtv,nut,gif,apng,webp,webp_pipe,png_pipe,jpeg_pipe,bmp_pipe,tiff_pipe,"
     "image2,mp3,wav,flac,aac"
 )
@@ -56,7 +60,7 @@ def probe(path: Path) -> MediaInfo:
     with open_video(path) as (container, stream):
         times = []
         rotation = None
-        for packet in islice(container.demux(stream), _PACKETS_LOOKED_AT):
+        for packet in _first_packets(container, stream):
             if packet.pts is not None and packet.time_base is not None:
                 times.append(float(packet.pts * packet.time_base))
             if rotation is None:
@@ -89,7 +93,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a file and choose its video stream; every reader of media goes through here."""
     try:
         container = av.open(
-            str(path),
+            str(path.absolute()),  # "10:30.mp4" alone would be taken for an address
             metadata_errors="replace",
             container_options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
         )
@@ -106,14 +110,52 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         ]
         if not streams:
             raise UnreadableMediaError("no video stream")
+        # PyAV's types do not say so, but a codec that FFmpeg does not know has no context.
+        streams = [stream for stream in streams if getattr(stream, "codec_context", None)]
+        if not streams:
+            raise UnreadableMediaError("the video is in a codec that is not known")
         stream = max(streams, key=lambda s: s.codec_context.width * s.codec_context.height)
         context = stream.codec_context
         if context.width * context.height > MAX_PIXELS:
             raise UnreadableMediaError(
                 f"pictures of {context.width}x{context.height} are larger than is decoded"
             )
-        stream.thread_type = "AUTO"
+        # Half the cores; the other half describes what was decoded. One thread decodes a frame for
+        # a fifth less work than two, which have to wait for each other.
+        threads = max(1, (os.cpu_count() or 1) // 2)
+        stream.thread_type = "AUTO" if threads > 1 else "SLICE"
+        context.thread_count = threads
         yield container, stream
+
+
+def read_packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
+    """Yield the packets of a stream up to the end of the file.
+
+    Raises
+    ------
+    UnreadableMediaError
+        Where the file is too damaged to go on.
+    """
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        # PyAV raises IndexError when a damaged file turns out to have one more stream.
+        except (av.error.FFmpegError, IndexError) as error:
+            raise UnreadableMediaError(f"reading stopped: {error}") from error
+        if packet is None or (packet.dts is None and packet.size == 0):
+            return  # PyAV ends with an empty packet
+        yield packet
+
+
+def _first_packets(container: InputContainer, stream: VideoStream) -> list[Packet[Any]]:
+    packets = []
+    try:
+        for packet in islice(read_packets(container, stream), _PACKETS_LOOKED_AT):
+            packets.append(packet)
+    except UnreadableMediaError:
+        return packets  # whether these are enough is for `Sampler` to say
+    return packets
 
 
 def display_size(width: int, height: int, pixel_aspect: Fraction | None) -> tuple[int, int]:
@@ -128,7 +170,9 @@ def _duration(container: InputContainer, stream: VideoStream) -> float | None:
         end = (stream.start_time or 0) + stream.duration
         return float(end * stream.time_base) - (container.start_time or 0) / av.time_base
     if container.duration:
-        return container.duration / av.time_base
+        # Matroska's duration counts from 0 to the end, also where the first frame comes later.
+        late = (container.start_time or 0) if "matroska" in container.format.name else 0
+        return (container.duration - late) / av.time_base
     return None
 
 
@@ -147,4 +191,6 @@ def _why_not_opened(path: Path, error: av.error.FFmpegError) -> str:
         if path.stat().st_size == 0:
             return "the file is empty"
         return "not a video, or damaged beyond its headers"
+    if isinstance(error, av.error.ArgumentError):
+        return "a playlist, or another format that is not read"
     return error.strerror or str(error)

@@ -23,11 +23,17 @@ import av
 import av.error
 import numpy as np
 import numpy.typing as npt
+from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from detector.media.probe import UnreadableMediaError, display_size, open_video
+from detector.media.probe import (
+    UnreadableMediaError,
+    display_size,
+    open_video,
+    read_packets,
+)
 
 # With this many frames between two samples, losing those that nothing refers to (commonly one to
 # three in a row) moves a sample by a fraction of the grid. Below it every frame is decoded.
@@ -105,7 +111,7 @@ class PacketSelector(Generic[P]):
         latest = max(t for t, _ in self._held)
         # `time < last point served`: a frame shown earlier but stored later, because frames that
         # refer to both sides follow them in the file. It may be what is on screen at that point.
-        if latest >= self._next_point or time <= self._next_point - self._interval:
+        if latest >= self._next_point or time <= self._next_point - self._interval + 1e-9:
             self._pass_points(latest)
             return self._release()
         return []
@@ -157,7 +163,8 @@ class Sampler:
         self.undecodable = 0  # packets the decoder refused
         self.end: float | None = None  # end of the last decoded frame, seconds
         self._pixel_aspect: Fraction | None = None
-        self._frame_duration = 0.0
+        self._time_base = Fraction(1, av.time_base)
+        self._usual_duration = 0.0
         self.error: str | None = None  # why reading stopped before the end of the file
 
     def __iter__(self) -> Iterator[Frame]:
@@ -178,7 +185,7 @@ class Sampler:
                     sampled += 1
                 point = max(point, int(np.ceil(time / interval - 1e-9)))
             shown, losses = (time, frame), self.undecodable
-            self.end = time + self._frame_duration
+            self.end = time + self._duration_of(frame)
         if shown is None or self.end is None:
             raise UnreadableMediaError(self.error or "no frame could be decoded")
         if not sampled:  # a clip so short that it lies between two grid points
@@ -206,27 +213,44 @@ class Sampler:
         with open_video(self._path) as (container, stream):
             start = (container.start_time or 0) / av.time_base
             self._pixel_aspect = stream.sample_aspect_ratio
+            self._time_base = stream.time_base or Fraction(1, av.time_base)
             rate = stream.average_rate
-            self._frame_duration = float(1 / rate) if rate else 0.0
+            self._usual_duration = float(1 / rate) if rate else 0.0
+            # Without deblocking H.264 and its kin decode a fifth faster, and the frames, scaled
+            # down, stay the same to a descriptor (cosine 0.9997 in the mean).
+            stream.codec_context.options = {"skip_loop_filter": "all"}
             if rate and rate * self._interval >= _FRAMES_PER_SAMPLE_TO_SKIP:
                 stream.codec_context.skip_frame = "NONREF"
             selector: PacketSelector[Packet[Any]] = PacketSelector(self._interval)
-            packets = container.demux(stream)
-            while True:
-                try:
-                    packet = next(packets, None)
-                except av.error.FFmpegError as error:
-                    self.error = f"reading stopped: {error.strerror or error}"
-                    packet = None
-                if packet is None or (packet.dts is None and packet.size == 0):
-                    break
+            for packet in self._packets(container, stream):
                 stamp = packet.pts if packet.pts is not None else packet.dts
-                time = None if stamp is None else float(stamp * packet.time_base) - start
+                time = None if stamp is None else float(stamp * self._time_base) - start
                 for due in selector.push(packet, time, is_key=packet.is_keyframe):
                     yield from self._decode(stream, due, start)
             for due in selector.finish():
                 yield from self._decode(stream, due, start)
             yield from self._decode(stream, None, start)
+
+    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
+        """Read packets on one clock: where it jumps back (joined recordings), time goes on."""
+        shift = 0  # in units of the time base
+        latest: int | None = None
+        try:
+            for packet in read_packets(container, stream):
+                if packet.dts is not None:
+                    if latest is not None and self._time_base * (latest - packet.dts - shift) > 1:
+                        shift = latest - packet.dts + round(self._usual_duration / self._time_base)
+                    packet.dts += shift
+                    if packet.pts is not None:
+                        packet.pts += shift
+                    latest = packet.dts
+                yield packet
+        except UnreadableMediaError as error:
+            self.error = str(error)
+
+    def _duration_of(self, frame: VideoFrame) -> float:
+        # The frame's own `time_base` is missing on frames that the decoder held back to the end.
+        return float(frame.duration * self._time_base) if frame.duration else self._usual_duration
 
     def _decode(
         self, stream: VideoStream, packet: Packet[Any] | None, start: float
@@ -237,8 +261,8 @@ class Sampler:
             self.undecodable += 1
             return
         for frame in frames:
-            if frame.pts is not None and stream.time_base is not None:
-                yield float(frame.pts * stream.time_base) - start, frame
+            if frame.pts is not None:
+                yield float(frame.pts * self._time_base) - start, frame
 
 
 def to_rgb(
@@ -250,7 +274,9 @@ def to_rgb(
     size = max(2, round(width * scale)), max(2, round(height * scale))
     image = cast(
         npt.NDArray[np.uint8],
-        frame.to_ndarray(format="rgb24", width=size[0], height=size[1], interpolation="AREA"),
+        frame.to_ndarray(
+            format="rgb24", width=size[0], height=size[1], interpolation="AREA", threads=1
+        ),
     )
     turns = frame.rotation // 90 % 4  # counter-clockwise quarter turns, as np.rot90 counts
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
