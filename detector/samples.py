@@ -323,6 +323,8 @@ def write_clip(
     options = {"threads": str(threads), "bf": str(b_frames)}
     if codec in ("libx264", "libx265"):
         options["preset"] = "veryfast"
+    if codec == "libx265":
+        options["x265-params"] = "log-level=error"
     if bit_rate is None:
         options["crf"] = str(crf)
     if gop is not None:
