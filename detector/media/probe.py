@@ -29,6 +29,10 @@ FORMATS = (
 )
 MAX_PIXELS = 8192 * 8192
 _PACKETS_LOOKED_AT = 300
+# Titles in another encoding than UTF-8 are no reason to refuse a file; PyAV 19 needs no telling.
+_LENIENT_METADATA: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
 
 
 class UnreadableMediaError(Exception):
@@ -94,7 +98,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
         container = av.open(
             str(path.absolute()),  # "10:30.mp4" alone would be taken for an address
-            metadata_errors="replace",
+            **_LENIENT_METADATA,
             container_options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
         )
     except av.error.FFmpegError as error:
