@@ -47,5 +47,4 @@ def space_of(descriptor: Descriptor) -> str:
 def normalised(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Scale rows, float32 [n, dim], to unit length; a row of zeros stays as it is."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: npt.NDArray[np.float32] = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return scaled
+    return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)

@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from detector.media.probe import UnreadableMediaError, open_video
+from detector.media.probe import UnreadableMediaError, open_video, pixel_aspect_of
 from detector.media.sample import to_rgb
 
 # Seconds before the time that is asked for. A seek goes by decoding times and by an index that may
@@ -41,7 +41,7 @@ def grab(path: Path, times: Sequence[float], short_side: int = 360) -> list[npt.
                     break
             if shown is None:
                 raise UnreadableMediaError(f"no frame at {time:.3f} s")
-            images.append(to_rgb(shown, short_side, stream.sample_aspect_ratio))
+            images.append(to_rgb(shown, short_side, pixel_aspect_of(stream)))
     return images
 
 

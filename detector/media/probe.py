@@ -75,7 +75,7 @@ def probe(path: Path) -> MediaInfo:
                 except av.error.FFmpegError:
                     continue  # a later packet may decode; whether any does is `sample`'s to say
         width, height = display_size(
-            stream.codec_context.width, stream.codec_context.height, stream.sample_aspect_ratio
+            stream.codec_context.width, stream.codec_context.height, pixel_aspect_of(stream)
         )
         rotation = rotation or 0
         if rotation in (90, 270):
@@ -160,6 +160,12 @@ def _first_packets(container: InputContainer, stream: VideoStream) -> list[Packe
     except UnreadableMediaError:
         return packets  # whether these are enough is for `Sampler` to say
     return packets
+
+
+def pixel_aspect_of(stream: VideoStream) -> Fraction | None:
+    """Width of a stored pixel over its height; None where the file does not say."""
+    ratio = stream.sample_aspect_ratio
+    return Fraction(ratio.numerator, ratio.denominator) if ratio else None
 
 
 def display_size(width: int, height: int, pixel_aspect: Fraction | None) -> tuple[int, int]:

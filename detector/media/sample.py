@@ -32,6 +32,7 @@ from detector.media.probe import (
     UnreadableMediaError,
     display_size,
     open_video,
+    pixel_aspect_of,
     read_packets,
 )
 
@@ -212,8 +213,10 @@ class Sampler:
         """Decode what the grid needs: (seconds from the start of the file, frame), in order."""
         with open_video(self._path) as (container, stream):
             start = (container.start_time or 0) / av.time_base
-            self._pixel_aspect = stream.sample_aspect_ratio
-            self._time_base = stream.time_base or Fraction(1, av.time_base)
+            self._pixel_aspect = pixel_aspect_of(stream)
+            base = stream.time_base
+            if base:
+                self._time_base = Fraction(base.numerator, base.denominator)
             rate = stream.average_rate
             self._usual_duration = float(1 / rate) if rate else 0.0
             # Without deblocking H.264 and its kin decode a fifth faster, and the frames, scaled
