@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import mimetypes
 import os
 import tempfile
@@ -102,12 +101,6 @@ def expand(names: Iterable[str]) -> list[Source]:
         else:
             found[name] = None  # if it cannot be read, that is reported with its reason
     return [Source(name) for name in found]
-
-
-def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _walk(root: Path) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from detector.descriptors import Descriptor, space_of
-from detector.inputs import InputError, Source, digest_of
+from detector.inputs import InputError, Source
 from detector.matching import align, build_match, rank_candidates, similar_pairs
 from detector.media import (
     Frame,
@@ -27,6 +27,7 @@ from detector.rights import judge
 from detector.settings import Settings
 from detector.types import Channel, Flag, FrameCounts, ScanResult, Status
 from index.embeddings import Embeddings
+from index.files import file_digest
 from index.records import NewWork, Policy, Work
 from index.reference_index import ChannelEmbeddings, ReferenceIndex
 
@@ -141,7 +142,7 @@ def enroll(
         index.check_space(channel, space_of(descriptor))
     with source.local() as path:
         try:
-            digest = digest_of(path)
+            digest = file_digest(path)
         except OSError as error:
             raise InputError(error.strerror or str(error)) from error
         known = index.find_digest(digest)

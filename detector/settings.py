@@ -66,6 +66,10 @@ _SEMANTIC = ChannelSettings(
 )
 
 
+def _default_home() -> Path:
+    return Path(platformdirs.user_data_dir("matchcut"))
+
+
 class Settings(BaseSettings):
     """The settings of one run."""
 
@@ -78,7 +82,7 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(
-        default_factory=lambda: Path(platformdirs.user_data_dir("matchcut")),
+        default_factory=_default_home,
         description="The workspace: catalogue, vectors, evidence.",
     )
     database_url: str | None = Field(
@@ -127,9 +131,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        home = init_settings().get("home") or os.environ.get("MATCHCUT_HOME")
-        if home is None:
-            home = platformdirs.user_data_dir("matchcut")
+        home = init_settings().get("home") or os.environ.get("MATCHCUT_HOME") or _default_home()
         toml = TomlConfigSettingsSource(settings_cls, Path(home) / SETTINGS_FILE)
         return init_settings, env_settings, toml
 

@@ -8,7 +8,6 @@ a model is really loaded.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import urllib.error
@@ -20,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.descriptors.base import DescriptorUnavailableError, Images, normalised
+from index.files import file_digest
 
 # The hub repository of the default weights, known here so that looking for them in the cache needs
 # no import of open_clip, which brings PyTorch and takes seconds.
@@ -238,5 +238,4 @@ def _digest(checkpoint: Path) -> str:
     name = checkpoint.resolve().name
     if re.fullmatch(r"[0-9a-f]{64}", name):
         return name
-    with checkpoint.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(checkpoint)

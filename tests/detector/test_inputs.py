@@ -8,7 +8,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from detector.inputs import InputError, Source, digest_of, expand
+from detector.inputs import InputError, Source, expand
+from index.files import file_digest
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def test_the_state_changes_with_the_content_and_with_the_time(tmp_path: Path) ->
 def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"film" * 100_000)
-    assert digest_of(path) == hashlib.sha256(b"film" * 100_000).hexdigest()
+    assert file_digest(path) == hashlib.sha256(b"film" * 100_000).hexdigest()
 
 
 # --- addresses --------------------------------------------------------------------------------
