@@ -21,8 +21,7 @@ Evidence is in similarity-seconds, so it does not depend on the sampling rate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -33,9 +32,11 @@ _SLOWEST, _FASTEST = 0.5, 2.0
 _SPEEDS = np.exp(np.linspace(np.log(_SLOWEST), np.log(_FASTEST), 29))  # 5 % apart, 1 among them
 _UNUSUAL_SPEED = 0.1  # share of the evidence that a doubled or halved speed costs
 _MISS = 0.3
+_REGRET, _REGRET_FROM, _REGRET_NOISE = 5.0, 0.03, 0.15
 _LONGEST_GAP = 2.0  # seconds without any similar frame that one run can bridge
 _LONGEST_STEP = 1.0  # seconds that one frame can stand for, where frames are missing
-_SEEDS = 6
+_MOST_CUTS = 2000  # lines cut to runs in search of the best; ten are usual
+_BARRIER = 1e6  # seconds of evidence that no run can pay
 _REFINEMENTS = 3
 _MOST_SEGMENTS = 50
 _LEAST_FRAMES = 3
@@ -66,6 +67,12 @@ def align(similarities: Similarities, aligned: float, least_evidence: float) -> 
     least_evidence
         Segments with less are not worth reporting, in similarity-seconds.
     """
+    runs = find_runs(_less_regret(similarities), aligned, least_evidence)
+    return _join(runs, similarities, 2 * _tolerance(similarities))
+
+
+def find_runs(similarities: Similarities, aligned: float, least_evidence: float) -> list[Alignment]:
+    """Take the best run of all lines, refined, again and again: `align` before joining."""
     if similarities.query.size == 0:
         return []
     steps = _time_steps(similarities.query_times)
@@ -73,44 +80,80 @@ def align(similarities: Similarities, aligned: float, least_evidence: float) -> 
     found: list[Alignment] = []
     remaining = similarities
     while len(found) < _MOST_SEGMENTS and remaining.query.size >= _LEAST_FRAMES:
-        best: Alignment | None = None
-        for speed, offset in _vote(remaining, aligned, tolerance):
-            run = _refine(remaining, steps, speed, offset, aligned, tolerance)
-            if run is not None and (best is None or _worth(run) > _worth(best)):
-                best = run
-        if best is None or best.evidence < least_evidence:
+        line = _best_line(remaining, steps, aligned, tolerance)
+        run = None if line is None else _refine(remaining, steps, *line, aligned, tolerance)
+        if run is None or run.evidence < least_evidence:
             break
-        found.append(best)
-        remaining = remaining.without_queries(best.first, best.last)
-    found.sort(key=lambda run: run.first)
-    return _join(found, similarities, 2 * tolerance)
+        found.append(run)
+        remaining = remaining.without_queries(run.first, run.last)
+    return sorted(found, key=lambda run: run.first)
 
 
-def _worth(run: Alignment) -> float:
-    return run.evidence * (1 - _UNUSUAL_SPEED * abs(float(np.log2(run.speed))))
+def _less_regret(similarities: Similarities) -> Similarities:
+    """Lower the similarity of pairs where the frame has a clearly better partner in the work.
+
+    In a scene that hardly changes every frame is similar to all. Cut to pieces and put in another
+    order, it would look like one long segment on a line that is right nowhere.
+    """
+    if similarities.query.size == 0:
+        return similarities
+    starts = np.flatnonzero(np.diff(similarities.query, prepend=-1))
+    counts = np.diff(np.append(starts, similarities.query.size))
+    best = np.repeat(np.maximum.reduceat(similarities.value, starts), counts)
+    # Copies that are edited little are similar within little; others vary more.
+    chance = _REGRET_FROM + _REGRET_NOISE * (1 - best)
+    regret = _REGRET * np.maximum(best - similarities.value - chance, 0)
+    return replace(similarities, value=np.asarray(similarities.value - regret, np.float32))
 
 
-def _vote(
-    similarities: Similarities, aligned: float, tolerance: float
-) -> Iterator[tuple[float, float]]:
-    """Yield (speed, offset) of the lines with the most votes, best first."""
+def _worth(evidence: float, speed: float) -> float:
+    return evidence * (1 - _UNUSUAL_SPEED * abs(float(np.log2(speed))))
+
+
+def _best_line(
+    similarities: Similarities,
+    steps: npt.NDArray[np.float64],
+    aligned: float,
+    tolerance: float,
+) -> tuple[float, float] | None:
+    """Return (speed, offset) of the line whose best run is worth most; None if there is none.
+
+    For each speed the offsets are cut into bins, and a line has two neighbouring bins. What all
+    frames in its bins could give, were nothing between them lost, bounds what its best run can
+    give, so that only the few lines whose bound beats the best run so far are cut to runs.
+    """
     query_times = similarities.query_times[similarities.query]
     ref_times = similarities.ref_times[similarities.ref]
-    weights = np.maximum(similarities.value - aligned / 2, 0.0)
+    gains = np.maximum(similarities.value - aligned, 0.0) * steps[similarities.query]
     width = 2 * tolerance
-    peaks: list[tuple[float, float, float]] = []
+    bounds: list[npt.NDArray[np.float64]] = []
+    offsets: list[npt.NDArray[np.float64]] = []
     for speed in _SPEEDS:
         bins = np.floor((ref_times - speed * query_times) / width).astype(np.int64)
         lowest = int(bins.min())
-        # One empty bin at either end, so that each bin has two neighbours to share votes with.
-        votes = np.bincount(bins - lowest + 1, weights, minlength=int(bins.max()) - lowest + 3)
-        votes[1:-1] = votes[1:-1] + 0.5 * (votes[:-2] + votes[2:])
-        votes *= 1 - _UNUSUAL_SPEED * abs(np.log2(speed))
-        for peak in np.argsort(-votes)[:2]:
-            offset = (float(peak) - 1 + lowest + 0.5) * width
-            peaks.append((float(votes[peak]), float(speed), offset))
-    peaks.sort(reverse=True)
-    return ((speed, offset) for _, speed, offset in peaks[:_SEEDS])
+        bins -= lowest
+        # Pairs are sorted by frame of the upload, then of the work: so those of one frame in one
+        # bin stand together. A frame counts once in a bin.
+        starts = np.flatnonzero(np.diff(bins, prepend=-1) | np.diff(similarities.query, prepend=-1))
+        best = np.maximum.reduceat(gains, starts)
+        votes = np.bincount(bins[starts] + 1, best, minlength=int(bins.max()) + 3)
+        lines = votes[:-1] + votes[1:]
+        bounds.append(np.asarray(_worth(1.0, speed) * lines, np.float64))
+        offsets.append(np.asarray((np.arange(len(lines)) + lowest) * width, np.float64))
+    bound, offset = np.concatenate(bounds), np.concatenate(offsets)
+    speeds = np.repeat(_SPEEDS, [len(lines) for lines in bounds])
+    found: tuple[float, float] | None = None
+    most = 0.0
+    for _ in range(_MOST_CUTS):
+        line = int(np.argmax(bound))
+        if bound[line] <= most:
+            break
+        speed, at = float(speeds[line]), float(offset[line])
+        bound[line] = 0.0
+        run = _cut(similarities, steps, speed, at, aligned, width)
+        if run is not None and _worth(run.evidence, speed) > most:
+            most, found = _worth(run.evidence, speed), (speed, at)
+    return found
 
 
 def _refine(
@@ -168,7 +211,7 @@ def _cut(
     values[queries] = similarities.value[order][first_of]
     partners[queries] = similarities.ref[order][first_of]
     gains = np.maximum(values - aligned, -_MISS) * steps
-    gains[_in_long_gaps(partners, steps)] = -np.inf
+    gains[_in_long_gaps(partners, steps)] = -_BARRIER
     first, last, evidence = _maximal_run(gains)
     run_partners = partners[first : last + 1]
     if np.count_nonzero(run_partners >= 0) < _LEAST_FRAMES:
@@ -191,16 +234,12 @@ def _in_long_gaps(
 
 
 def _maximal_run(gains: npt.NDArray[np.float64]) -> tuple[int, int, float]:
-    """Return the contiguous run with the largest sum: (first, last, sum)."""
-    best, first, last = -np.inf, 0, 0
-    start, total = 0, 0.0
-    for number, gain in enumerate(gains.tolist()):
-        if total <= 0:
-            start, total = number, 0.0
-        total += gain
-        if total > best:
-            best, first, last = total, start, number
-    return first, last, best
+    """Return the contiguous run with the largest sum, the shortest among equals."""
+    sums = np.concatenate([[0.0], np.cumsum(gains)])
+    lowest = np.minimum.accumulate(sums[:-1])
+    last = int(np.argmax(sums[1:] - lowest))
+    first = int(np.flatnonzero(sums[: last + 1] == lowest[last])[-1])
+    return first, last, float(gains[first : last + 1].sum())
 
 
 def _time_steps(times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
