@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import version
 
+from detector.describe import OnProgress
 from detector.descriptors import Descriptor, space_of
 from detector.inputs import InputError, Source
 from detector.output import from_json, to_json
-from detector.pipeline import OnProgress, scan
+from detector.pipeline import scan
 from detector.settings import Settings
 from detector.types import Channel, ScanResult, Status
 from index.reference_index import ReferenceIndex

@@ -27,9 +27,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 works_app = typer.Typer(help="The protected works: add, list, show, remove.", no_args_is_help=True)
+background_app = typer.Typer(
+    help="Footage that is ordinary to you, and proves nothing: add, list, remove.",
+    no_args_is_help=True,
+)
 models_app = typer.Typer(help="The models: what is here, and fetch them.", no_args_is_help=True)
 index_app = typer.Typer(help="The index: its size, its health.", no_args_is_help=True)
 app.add_typer(works_app, name="works")
+app.add_typer(background_app, name="background")
 app.add_typer(models_app, name="models")
 app.add_typer(index_app, name="index")
 
@@ -184,6 +189,81 @@ def works_remove(
         for work in [index.work(work_id) for work_id in work_ids]:
             index.remove(work.number)
             typer.echo(f"removed {work.id}")
+
+
+@background_app.command("add")
+def background_add(paths: Paths, home: Home = None) -> None:
+    """Say what is ordinary to you: idents, rating cards, credits, logos, test footage.
+
+    Frames like these then count less in matching. Clips and pictures; the same file again is
+    recognised by its content and adds nothing.
+    """
+    with _errors():
+        from detector.background import add_background
+        from detector.console import Files
+        from detector.descriptors import open_channels
+        from detector.inputs import InputError, expand
+        from detector.media import UnreadableMediaError
+        from detector.types import Channel
+
+        sources = expand(paths, pictures=True)
+        if not sources:
+            _fail(f"no video or picture in {', '.join(paths)}")
+        settings = _settings(home, channels="copy")
+        descriptors, _ = open_channels(settings)
+        failed = 0
+        with _index(settings) as index, Files("adding", len(sources)) as files:
+            for source in sources:
+                try:
+                    added = add_background(
+                        source, index, descriptors[Channel.COPY], settings, files.watch(source)
+                    )
+                except (InputError, UnreadableMediaError) as error:
+                    failed += 1
+                    files.done(source, f"not added: {error}")
+                    continue
+                number, count = added.source.number, added.source.count
+                outcome = f"added as {number} ({count} frames)"
+                if not added.is_new:
+                    outcome = f"is in the background already, as {number}"
+                if added.problem:
+                    outcome += f"; read in part: {added.problem}"
+                files.done(source, outcome)
+                typer.echo(number)
+    if failed:
+        raise typer.Exit(UNREADABLE)
+
+
+@background_app.command("list")
+def background_list(
+    home: Home = None,
+    output_format: Annotated[
+        Format, typer.Option("--format", help="table, jsonl or csv.")
+    ] = Format.TABLE,
+) -> None:
+    """List what you added, and whether it is used: not if the works have another descriptor."""
+    with _errors():
+        from detector.output import background_values, write_rows
+
+        with _index(_settings(home)) as index:
+            rows = [
+                background_values(source, index.space(source.channel))
+                for source in index.background_sources()
+            ]
+        none = "nothing of yours yet: `matchcut background add PATH`"
+        write_rows(output_format, rows, sys.stdout, none=none)
+
+
+@background_app.command("remove")
+def background_remove(
+    numbers: Annotated[list[int], typer.Argument(metavar="ID...", show_default=False)],
+    home: Home = None,
+) -> None:
+    """Remove footage from the background, by the numbers that `background list` shows."""
+    with _errors(), _index(_settings(home)) as index:
+        for source in [index.background_source(number) for number in numbers]:
+            index.remove_background(source.number)
+            typer.echo(f"removed {source.number}")
 
 
 @app.command("scan")

@@ -21,8 +21,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from detector.describe import OnProgress
 from detector.inputs import Source
-from detector.pipeline import OnProgress
 from detector.text import visible
 
 

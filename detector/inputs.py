@@ -81,11 +81,16 @@ class Source:
             yield path
 
 
-def expand(names: Iterable[str]) -> list[Source]:
+def expand(names: Iterable[str], *, pictures: bool = False) -> list[Source]:
     """Return a source for every file named and every video in the folders named, without repeats.
 
     Folders are read recursively, in order of name, without hidden files, without files that are no
     video by their type, and without links that lead out of the folder.
+
+    Parameters
+    ----------
+    pictures
+        Whether pictures in folders are wanted, too.
 
     Raises
     ------
@@ -95,15 +100,15 @@ def expand(names: Iterable[str]) -> list[Source]:
     found: dict[str, None] = {}
     for name in names:
         if "://" in name:
-            found.update(dict.fromkeys(_expand_url(name)))
+            found.update(dict.fromkeys(_expand_url(name, pictures)))
         elif Path(name).is_dir():
-            found.update(dict.fromkeys(_walk(Path(name))))
+            found.update(dict.fromkeys(_walk(Path(name), pictures)))
         else:
             found[name] = None  # if it cannot be read, that is reported with its reason
     return [Source(name) for name in found]
 
 
-def _walk(root: Path) -> Iterator[str]:
+def _walk(root: Path, pictures: bool) -> Iterator[str]:
     inside = root.resolve()
 
     def refuse(error: OSError) -> None:
@@ -113,18 +118,20 @@ def _walk(root: Path) -> Iterator[str]:
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for file in sorted(files):
             path = Path(folder) / file
-            if file.startswith(".") or not _may_be_video(file):
+            if file.startswith(".") or not _is_wanted(file, pictures):
                 continue
             if path.is_symlink() and not path.resolve().is_relative_to(inside):
                 continue
             yield str(path)
 
 
-def _may_be_video(name: str) -> bool:
+def _is_wanted(name: str, pictures: bool) -> bool:
     suffix = PurePosixPath(name).suffix.lower()
     if suffix in _VIDEO_SUFFIXES:
         return True
     kind = mimetypes.guess_type(name)[0] or ""
+    if pictures and kind.startswith("image/"):
+        return True
     return suffix not in _NO_VIDEO_SUFFIXES and not kind.startswith(_NO_VIDEO)
 
 
@@ -132,7 +139,7 @@ def _is_hidden(path: str) -> bool:
     return any(part.startswith(".") for part in path.split("/"))
 
 
-def _expand_url(name: str) -> list[str]:
+def _expand_url(name: str, pictures: bool) -> list[str]:
     paths = [name]
     with _input_errors(name):
         filesystem, path = _filesystem(name)
@@ -141,7 +148,7 @@ def _expand_url(name: str) -> list[str]:
             paths = [
                 filesystem.unstrip_protocol(file)
                 for file in found
-                if _may_be_video(file) and not _is_hidden(file[len(path) :])
+                if _is_wanted(file, pictures) and not _is_hidden(file[len(path) :])
             ]
     return paths
 

@@ -21,6 +21,7 @@ from detector.query import Moment
 from detector.text import clock, visible
 from detector.types import (
     Channel,
+    Evidence,
     Flag,
     FrameCounts,
     FramePair,
@@ -30,7 +31,7 @@ from detector.types import (
     Status,
     Verdict,
 )
-from index.records import Work
+from index.records import BackgroundSource, Work
 
 CSV_COLUMNS = (
     "query_id", "ref_id", "query_start", "query_end", "ref_start", "ref_end",
@@ -99,7 +100,7 @@ class TableWriter:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._table = empty_table(
-            "upload", "verdict", "work", "upload time", "work time", "score", "channel"
+            "upload", "verdict", "work", "upload time", "work time", "score", "channel", "edits"
         )
         self._count = 0
 
@@ -108,7 +109,7 @@ class TableWriter:
         name = Text(visible(result.query_id))
         if result.status is not Status.OK:
             state = f"{result.status}: {result.reason}"
-            self._table.add_row(name, Text(visible(state), style="red"), "", "", "", "", "")
+            self._table.add_row(name, Text(visible(state), style="red"), *[""] * 6)
         for flag in result.flags:
             for segment in flag.match.segments:
                 self._table.add_row(
@@ -119,9 +120,10 @@ class TableWriter:
                     f"{clock(segment.ref_start)} - {clock(segment.ref_end)}",
                     f"{segment.score:.2f}",
                     flag.match.channel,
+                    ", ".join(segment.edits),
                 )
         if result.status is Status.OK and not result.flags:
-            self._table.add_row(name, Text("clear", style="green"), "", "", "", "", "")
+            self._table.add_row(name, Text("clear", style="green"), *[""] * 6)
 
     def close(self) -> None:
         if self._count:
@@ -195,7 +197,14 @@ def from_json(values: dict[str, Any]) -> ScanResult:
 
 def _flag(values: dict[str, Any]) -> Flag:
     segments = tuple(
-        Segment(**{**segment, "pairs": tuple(FramePair(**pair) for pair in segment["pairs"])})
+        Segment(
+            **{
+                **segment,
+                "evidence": Evidence(**segment["evidence"]),
+                "pairs": tuple(FramePair(**pair) for pair in segment["pairs"]),
+                "edits": tuple(segment["edits"]),
+            }
+        )
         for segment in values["segments"]
     )
     match = Match(values["work_id"], Channel(values["channel"]), values["score"], segments)
@@ -237,6 +246,25 @@ def work_values(work: Work) -> dict[str, Any]:
         "added_at": work.added_at.isoformat(timespec="seconds"),
         "source": work.source,
         "digest": work.digest,
+    }
+
+
+def background_values(source: BackgroundSource, space: str | None) -> dict[str, Any]:
+    """Return what is listed of footage in the background, by column.
+
+    Parameters
+    ----------
+    space
+        That of the works; what was described in another is not used. None if there are no works.
+    """
+    return {
+        "id": source.number,
+        "frames": source.count,
+        "used": "yes" if space in (None, source.space) else "no",
+        "space": source.space,
+        "added_at": source.added_at.isoformat(timespec="seconds"),
+        "source": source.source,
+        "digest": source.source_digest,
     }
 
 

@@ -2,56 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from detector.background import background_of
+from detector.describe import Described, OnProgress, describe
 from detector.descriptors import Descriptor, space_of
 from detector.inputs import InputError, Source
-from detector.matching import align, build_match, rank_candidates, similar_pairs
-from detector.media import (
-    Frame,
-    Sampler,
-    UnreadableMediaError,
-    is_uniform,
-    probe,
-    rate_for,
-    trim_borders,
+from detector.matching import (
+    Candidate,
+    Views,
+    above,
+    align,
+    build_match,
+    rank_candidates,
+    similar_pairs,
 )
+from detector.media import UnreadableMediaError
 from detector.rights import judge
 from detector.settings import Settings
-from detector.types import Channel, Flag, FrameCounts, ScanResult, Status
-from index.embeddings import Embeddings
+from detector.types import Channel, Flag, Match, ScanResult, Status
+from detector.verify import verify
 from index.files import file_digest
 from index.records import NewWork, Policy, Work
 from index.reference_index import ChannelEmbeddings, ReferenceIndex
 
-_BATCH = 32
-# The last frame may end this much before the file says it does, or this share of it.
-_MISSING_SECONDS, _MISSING_SHARE = 1.0, 0.02
-
-OnProgress = Callable[[float, float | None], None]
-"""Called with the seconds of video read so far, and with its duration if that is known."""
-
 
 class NothingToMatchError(Exception):
     """A film has no frame that could be found again; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """What all channels see in a video."""
-
-    embeddings: Mapping[Channel, Embeddings]
-    duration: float  # seconds
-    frames: FrameCounts
-    problem: str | None  # what could not be read, None if all was
-    timings: Mapping[str, float]  # seconds of work by stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,58 +46,6 @@ class Enrolled:
     work: Work
     added: tuple[Channel, ...]  # channels that are new; none if all was there already
     problem: str | None  # what could not be read of the film, None if all was
-
-
-def describe(
-    path: Path,
-    descriptors: Mapping[Channel, Descriptor],
-    settings: Settings,
-    on_progress: OnProgress | None = None,
-) -> Described:
-    """Sample a video and describe its frames; decoding runs beside describing.
-
-    Memory is bounded whatever the length: frames live in two batches, only vectors are kept.
-
-    Raises
-    ------
-    UnreadableMediaError
-        When the file gives no frame.
-    """
-    info = probe(path)
-    rate = rate_for(info.duration, settings.rate)
-    sampler = Sampler(path, rate, short_side=settings.copy_size)
-    timings = {"decode": 0.0, "describe": 0.0}
-    times: list[float] = []
-    vectors: dict[Channel, list[np.ndarray]] = {channel: [] for channel in descriptors}
-    sampled = 0
-    for frames, seconds in _batches(sampler):
-        timings["decode"] += seconds
-        started = time.perf_counter()
-        sampled += len(frames)
-        kept = [frame for frame in frames if not is_uniform(frame.image)]
-        times += [frame.time for frame in kept]
-        if kept:
-            images = [trim_borders(frame.image) for frame in kept]
-            for channel, descriptor in descriptors.items():
-                vectors[channel].append(descriptor.describe(images))
-        timings["describe"] += time.perf_counter() - started
-        if on_progress is not None:
-            on_progress(frames[-1].time, info.duration)
-    end = sampler.end or 0.0
-    embeddings = {
-        channel: Embeddings(
-            np.concatenate([np.empty((0, descriptors[channel].dim), np.float32), *parts]),
-            np.array(times),
-        )
-        for channel, parts in vectors.items()
-    }
-    return Described(
-        embeddings=embeddings,
-        duration=max(end, info.duration or 0.0) if sampler.error is None else end,
-        frames=FrameCounts(sampled, sampled - len(times), sampler.undecodable),
-        problem=_what_is_missing(sampler, info.duration, 1 / rate),
-        timings=timings,
-    )
 
 
 def enroll(
@@ -161,7 +94,7 @@ def enroll(
             "nothing could be recognised"
         )
     contents = {
-        str(channel): ChannelEmbeddings(space_of(descriptor), described.embeddings[channel])
+        str(channel): ChannelEmbeddings(space_of(descriptor), described.embeddings(channel))
         for channel, descriptor in missing.items()
     }
     if known is not None:
@@ -205,15 +138,30 @@ def scan(
     """
     for channel, descriptor in descriptors.items():
         index.check_space(channel, space_of(descriptor))
+    lowest = {
+        channel: settings.channel(channel).min_score if min_score is None else min_score
+        for channel in descriptors
+    }
     try:
         with source.local() as path:
-            described = describe(path, descriptors, settings, on_progress)
+            described = describe(path, descriptors, settings, on_progress, closely=True)
+            timings = {**described.timings, "search": 0.0, "align": 0.0, "verify": 0.0}
+            views = dict(described.views)
+            if _looks_negative(described, index, settings):
+                copy = {Channel.COPY: descriptors[Channel.COPY]}
+                negative = describe(path, copy, settings, negative=True)
+                views[Channel.COPY] = views[Channel.COPY].joined(negative.views[Channel.COPY])
+                for stage, seconds in negative.timings.items():
+                    timings[stage] += seconds
+            flags: list[Flag] = []
+            for channel, query in views.items():
+                matching = _Matching(channel, descriptors[channel], index, settings, timings)
+                for match, work in matching.run(query, path, described.duration):
+                    kept = above(match, lowest[channel])
+                    if kept is not None:
+                        flags.append(judge(kept, work, settings.channel(channel).min_score))
     except (InputError, UnreadableMediaError) as error:
         return ScanResult(source.name, source.stem, Status.UNREADABLE, reason=str(error))
-    timings = {**described.timings, "search": 0.0, "align": 0.0}
-    flags: list[Flag] = []
-    for channel, embeddings in described.embeddings.items():
-        flags += _match(channel, embeddings, described, index, settings, min_score, timings)
     flags.sort(key=lambda flag: (-flag.verdict.rank, -flag.match.score))
     return ScanResult(
         source=source.name,
@@ -228,67 +176,88 @@ def scan(
     )
 
 
-def _match(
-    channel: Channel,
-    query: Embeddings,
-    described: Described,
-    index: ReferenceIndex,
-    settings: Settings,
-    min_score: float | None,
-    timings: dict[str, float],
-) -> Iterator[Flag]:
-    """Search, align and judge an upload in one channel, adding to `timings`."""
-    if len(query) == 0:
-        return
-    thresholds = settings.channel(channel)
-    lowest = thresholds.min_score if min_score is None else min_score
-    started = time.perf_counter()
-    hits = index.search(channel, query.vectors, settings.neighbours)
-    candidates = rank_candidates(hits, thresholds.floor, settings.max_candidates)
-    timings["search"] += time.perf_counter() - started
-    started = time.perf_counter()
-    for candidate in candidates:
-        work = index.work(candidate.work_number)
-        ref = index.embeddings(work.number, channel)
-        runs = align(
-            similar_pairs(query, ref, thresholds.floor),
-            thresholds.aligned,
-            thresholds.least_evidence,
+def _looks_negative(described: Described, index: ReferenceIndex, settings: Settings) -> bool:
+    """Whether a frame of the upload, light and dark exchanged, looks like one of a work."""
+    negatives = described.negatives
+    if negatives is None or len(negatives) == 0:
+        return False
+    nearest = index.search(Channel.COPY, negatives.vectors, 1).similarities
+    return bool(nearest.size) and float(nearest.max()) > settings.negative_similarity
+
+
+class _Matching:
+    """Search, alignment, score and verification of uploads in one channel."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        descriptor: Descriptor,
+        index: ReferenceIndex,
+        settings: Settings,
+        timings: dict[str, float],
+    ) -> None:
+        self._channel = channel
+        self._descriptor = descriptor
+        self._index = index
+        self._settings = settings
+        self._thresholds = settings.channel(channel)
+        self._background = background_of(index, channel, space_of(descriptor))
+        self._timings = timings  # seconds by stage, added to
+
+    def run(self, query: Views, path: Path, duration: float) -> list[tuple[Match, Work]]:
+        """Return the matches of an upload, whatever their scores."""
+        if len(query) == 0:
+            return []
+        with _timed(self._timings, "search"):
+            candidates = self._candidates(query)
+        found: list[tuple[Match, Work]] = []
+        with _timed(self._timings, "align"):
+            for candidate in candidates:
+                work = self._index.work(candidate.work_number)
+                match = self._aligned(query, work, duration)
+                if match is not None:
+                    found.append((match, work))
+        if self._thresholds.confirmed_score is None:
+            return found
+        with (
+            _timed(self._timings, "verify"),
+            ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="verify") as pool,
+        ):
+            matches = list(pool.map(lambda one: self._verified(one[0], one[1], path), found))
+        return [(match, work) for match, (_, work) in zip(matches, found, strict=True)]
+
+    def _candidates(self, query: Views) -> list[Candidate]:
+        hits = self._index.search(self._channel, query.vectors, self._settings.neighbours)
+        floor = np.full(len(query.vectors), self._thresholds.floor, np.float32)
+        if self._background is not None:
+            bias = self._background.bias(query.vectors)
+            floor += np.maximum(bias - self._settings.ordinary, 0.0)
+        return rank_candidates(hits, query.frames, floor, self._settings.max_candidates)
+
+    def _aligned(self, query: Views, work: Work, duration: float) -> Match | None:
+        thresholds = self._thresholds
+        ref = self._index.embeddings(work.number, self._channel)
+        pairs = similar_pairs(query, ref, thresholds.floor)
+        return build_match(
+            self._channel,
+            work.id,
+            query,
+            ref,
+            align(pairs, thresholds.aligned, thresholds.least_evidence),
+            (duration, work.duration),
+            thresholds,
+            self._background,
         )
-        durations = described.duration, work.duration
-        match = build_match(channel, work.id, query, ref, runs, durations, thresholds, lowest)
-        if match is not None:
-            yield judge(match, work, thresholds.min_score)
-    timings["align"] += time.perf_counter() - started
+
+    def _verified(self, match: Match, work: Work, path: Path) -> Match:
+        if match.score < self._thresholds.verify_from:
+            return match
+        ref = self._index.embeddings(work.number, self._channel)
+        return verify(match, path, Path(work.source), ref, self._descriptor, self._thresholds)
 
 
-def _batches(sampler: Sampler) -> Iterator[tuple[list[Frame], float]]:
-    """Read batches of frames one ahead, each with the seconds that decoding it took."""
-    frames = iter(sampler)
-
-    def read() -> tuple[list[Frame], float]:
-        started = time.perf_counter()
-        return list(islice(frames, _BATCH)), time.perf_counter() - started
-
-    with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-        ahead = pool.submit(read)
-        while True:
-            batch, seconds = ahead.result()
-            if not batch:
-                return
-            ahead = pool.submit(read)
-            yield batch, seconds
-
-
-def _what_is_missing(sampler: Sampler, duration: float | None, interval: float) -> str | None:
-    problems = []
-    if sampler.error is not None:
-        problems.append(sampler.error)
-    if sampler.undecodable:
-        problems.append(f"{sampler.undecodable} packets could not be decoded")
-    end = sampler.end or 0.0
-    if duration is not None:
-        allowed = max(_MISSING_SECONDS, 2 * interval, _MISSING_SHARE * duration)
-        if end < duration - allowed:
-            problems.append(f"frames end at {end:.1f} s of {duration:.1f} s")
-    return "; ".join(problems) or None
+@contextmanager
+def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    timings[stage] += time.perf_counter() - started

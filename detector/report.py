@@ -154,9 +154,12 @@ class ShownSegment:
     pairs: tuple[ShownPair, ...]
 
     @property
-    def speed(self) -> float | None:
-        """The speed, unless it is about that of the work."""
-        return self.segment.speed if abs(self.segment.speed - 1) > _USUAL_SPEED else None
+    def edits(self) -> tuple[str, ...]:
+        """What was done to the work; the speed is known even where pictures were not compared."""
+        segment = self.segment
+        if segment.edits or abs(segment.speed - 1) <= _USUAL_SPEED:
+            return segment.edits
+        return (f"{segment.speed:.2f}x speed",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,18 @@ class FramePair:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the score of a segment is made of; see `detector.matching.scoring`."""
+
+    similarity: float  # mean cosine of the aligned frames
+    ordinary: float  # their mean similarity to ordinary footage, and that of the work's, the mean
+    agreement: float  # in [0, 1]: how far the upload changes as the work does
+    change: float  # in [0, 1]: how much the work changes, so that agreement can be told
+    seconds: float  # of the upload that have a partner in the work
+    confirmed: float | None = None  # in [0, 1]: by local features; None: not looked at
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """An aligned pair of time intervals."""
 
@@ -62,9 +74,10 @@ class Segment:
     ref_start: float
     ref_end: float
     score: float  # in [0, 1], higher is surer
-    similarity: float  # mean cosine over the aligned frames
     speed: float  # reference seconds that pass in one second of the upload
+    evidence: Evidence
     pairs: tuple[FramePair, ...] = ()  # the strongest, in order of time
+    edits: tuple[str, ...] = ()  # what was done to the work's pictures, as far as it shows
 
 
 @dataclass(frozen=True, slots=True)

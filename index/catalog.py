@@ -19,11 +19,26 @@ from sqlalchemy import URL, create_engine, delete, event, inspect, select, updat
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.orm import sessionmaker
+from sqlalchemy.schema import CreateTable
 
-from index.errors import AlreadyEnrolledError, CatalogError, IdTakenError, UnknownWorkError
-from index.records import EmbeddingsFile, IndexFile, NewEmbeddingsFile, NewWork, Work
+from index.errors import (
+    AlreadyEnrolledError,
+    CatalogError,
+    IdTakenError,
+    UnknownBackgroundError,
+    UnknownWorkError,
+)
+from index.records import (
+    BackgroundSource,
+    EmbeddingsFile,
+    IndexFile,
+    NewEmbeddingsFile,
+    NewWork,
+    Work,
+)
 from index.schema import (
     SCHEMA_VERSION,
+    BackgroundRow,
     Base,
     EmbeddingsRow,
     IndexFileRow,
@@ -34,11 +49,11 @@ from index.schema import (
 
 _BUSY_TIMEOUT_S = 30
 
-_Record = TypeVar("_Record", Work, EmbeddingsFile, IndexFile)
+_Record = TypeVar("_Record", Work, EmbeddingsFile, BackgroundSource, IndexFile)
 
 
 class Catalog:
-    """Works, their embeddings files, the FAISS files and finished scans, in a database.
+    """Works, background, their embeddings files, the FAISS files and finished scans.
 
     Every method is one transaction: what it has returned from is on disk.
 
@@ -82,7 +97,7 @@ class Catalog:
 
     @classmethod
     def open(cls, url: str | URL) -> Catalog:
-        """Open a catalogue that exists.
+        """Open a catalogue that exists; tables it does not have yet are made.
 
         Raises
         ------
@@ -91,6 +106,7 @@ class Catalog:
         """
         catalog = cls(url)
         catalog._check_version()
+        catalog._add_missing_tables()
         return catalog
 
     def close(self) -> None:
@@ -203,12 +219,81 @@ class Catalog:
             session.execute(delete(WorkRow).where(WorkRow.number == number))
 
     def fingerprint(self) -> str:
-        """SHA-256 of all that decides what a scan finds: works, rights, embeddings."""
+        """SHA-256 of all that decides what a scan finds: works, rights, embeddings, background."""
         digest = hashlib.sha256()
         records = [*map(asdict, self.works()), *map(asdict, self.embeddings_files())]
+        records += map(asdict, self.background_sources())
         for record in records:
             digest.update(json.dumps(record, default=str, sort_keys=True).encode())
         return digest.hexdigest()
+
+    # Background
+
+    def background_sources(
+        self, channel: str | None = None, space: str | None = None
+    ) -> list[BackgroundSource]:
+        """Footage in the background, in the order it was added: all, or of a channel or space."""
+        query = select(BackgroundRow).order_by(BackgroundRow.number)
+        if channel is not None:
+            query = query.where(BackgroundRow.channel == channel)
+        if space is not None:
+            query = query.where(BackgroundRow.space == space)
+        with self._sessions() as session:
+            return [_record(BackgroundSource, row) for row in session.scalars(query)]
+
+    def background_source(self, number: int) -> BackgroundSource:
+        """One source of the background by its number; `UnknownBackgroundError` if there is none."""
+        with self._sessions() as session:
+            row = session.get(BackgroundRow, number)
+            if row is None:
+                raise UnknownBackgroundError(
+                    f"no {number} in the background: `matchcut background list` shows what is there"
+                )
+            return _record(BackgroundSource, row)
+
+    def find_background(
+        self, source_digest: str, channel: str, space: str
+    ) -> BackgroundSource | None:
+        """Find what was added from the file with this SHA-256, as described in this space."""
+        sources = self.background_sources(channel, space)
+        return next((known for known in sources if known.source_digest == source_digest), None)
+
+    def check_new_background(self, source_digest: str, channel: str, space: str) -> None:
+        """See whether footage can be added; `AlreadyEnrolledError` if it is there."""
+        known = self.find_background(source_digest, channel, space)
+        if known is not None:
+            raise AlreadyEnrolledError(
+                f"this file is in the background already, as {known.number}: to add it anew, "
+                "remove that first"
+            )
+
+    def add_background(
+        self, source: str, source_digest: str, file: NewEmbeddingsFile
+    ) -> BackgroundSource:
+        """Write down footage of the background; its embeddings file must be on disk by now.
+
+        Raises
+        ------
+        AlreadyEnrolledError
+            The same footage is there, described in the same space.
+        """
+        row = BackgroundRow(
+            source=source, source_digest=source_digest, added_at=datetime.now(UTC), **asdict(file)
+        )
+        try:
+            with self._sessions.begin() as session:
+                session.add(row)
+                session.flush()
+                added = _record(BackgroundSource, row)
+        except IntegrityError:
+            self.check_new_background(source_digest, file.channel, file.space)
+            raise
+        return added
+
+    def remove_background(self, number: int) -> None:
+        """Forget footage of the background and which file held its embeddings."""
+        with self._sessions.begin() as session:
+            session.execute(delete(BackgroundRow).where(BackgroundRow.number == number))
 
     # Files
 
@@ -283,6 +368,16 @@ class Catalog:
                 f"{row.value}, this one knows up to {SCHEMA_VERSION}): upgrade matchcut, or use "
                 "another --home"
             )
+
+    def _add_missing_tables(self) -> None:
+        """Make tables that came after the version that made this catalogue."""
+        with self._opening():
+            there = set(inspect(self._engine).get_table_names())
+            for table in Base.metadata.sorted_tables:
+                if table.name not in there:
+                    with self._engine.begin() as connection:
+                        # Another process may be opening it, too.
+                        connection.execute(CreateTable(table, if_not_exists=True))
 
     @contextmanager
     def _opening(self) -> Iterator[None]:

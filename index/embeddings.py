@@ -1,4 +1,4 @@
-"""The truth on disk: one immutable file of embeddings per work and channel.
+"""The truth on disk: one immutable file of embeddings per work (or background) and channel.
 
 Everything else that finds a work (the FAISS files) is derived from these and can be rebuilt
 without decoding a film again.
@@ -123,5 +123,5 @@ def read_embeddings(path: Path, digest: str | None = None) -> Embeddings:
 def _damaged(path: Path, why: str) -> DamagedFileError:
     return DamagedFileError(
         f"embeddings file {path} is damaged ({why}): restore it from a backup, or remove the work "
-        "it belongs to and add its film again (`matchcut index verify` names the work)"
+        "or background it belongs to and add its film again (`matchcut index verify` names it)"
     )

@@ -19,6 +19,10 @@ class UnknownWorkError(CatalogError, LookupError):
     """No work has that id or number."""
 
 
+class UnknownBackgroundError(CatalogError, LookupError):
+    """No footage in the background has that number."""
+
+
 class IdTakenError(CatalogError):
     """Another file already goes by that id."""
 

@@ -114,6 +114,28 @@ class EmbeddingsFile(NewEmbeddingsFile):
 
 
 @dataclass(frozen=True, slots=True)
+class BackgroundSource(NewEmbeddingsFile):
+    """Footage that is ordinary to the user, and where one channel's embeddings of it are.
+
+    Attributes
+    ----------
+    number
+        What it is called by; never given to another, even after it is removed.
+    source
+        Path or URL it was read from.
+    source_digest
+        SHA-256 of what was read there.
+    added_at
+        In UTC.
+    """
+
+    number: int
+    source: str
+    source_digest: str
+    added_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class IndexFile:
     """The FAISS file of one channel."""
 

@@ -1,8 +1,8 @@
 """The reference index: enrol works, find them again, forget them.
 
 A home folder holds ``catalog.sqlite`` (unless the catalogue is in another database),
-``embeddings/`` (the truth), ``vectors/`` (FAISS files, derived), ``catalogue-id`` (which catalogue
-these files belong to) and ``writer.lock``.
+``embeddings/`` (the truth), ``background/`` (embeddings of ordinary footage), ``vectors/`` (FAISS
+files, derived), ``catalogue-id`` (which catalogue these files belong to) and ``writer.lock``.
 
 What is written in which order makes every crash harmless: embeddings files, then the catalogue's
 row, then the FAISS file. A file without a row is an orphan, which nothing reads and the next
@@ -20,7 +20,8 @@ from types import TracebackType
 from typing import Self
 
 import filelock
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sqlalchemy import URL
 
 from index.catalog import Catalog
@@ -34,12 +35,21 @@ from index.errors import (
     UnknownWorkError,
 )
 from index.files import write_atomically
-from index.records import EmbeddingsFile, NewEmbeddingsFile, NewWork, Work, check_channel
+from index.records import (
+    BackgroundSource,
+    EmbeddingsFile,
+    NewEmbeddingsFile,
+    NewWork,
+    Work,
+    check_channel,
+)
 from index.search_index import SearchIndex
 from index.upkeep import (
+    BACKGROUND,
     EMBEDDINGS,
     Compaction,
     IndexStats,
+    check_background,
     check_embeddings,
     find_orphans,
     measure,
@@ -74,6 +84,7 @@ class ReferenceIndex:
         self._lock = lock
         self._search = SearchIndex(home, catalog)
         self._has_written = False
+        self._background: dict[tuple[str, str], NDArray[np.float32]] = {}  # by channel and space
 
     @classmethod
     def open(
@@ -185,7 +196,7 @@ class ReferenceIndex:
         if not channels:
             raise InvalidWorkError(f"work {work.id!r} has no embeddings to find it by")
         for channel, content in channels.items():
-            _check_content(work.id, channel, content)
+            _check_content(f"work {work.id!r}", channel, content)
         with self._writing():
             self._catalog.check_free(work)
             for channel, content in channels.items():
@@ -209,7 +220,7 @@ class ReferenceIndex:
         """
         with self._writing():
             work = self._catalog.work(work_id)
-            _check_content(work.id, channel, content)
+            _check_content(f"work {work.id!r}", channel, content)
             self._catalog.check_without(work, channel)
             self._check_fits(channel, content)
             self._catalog.add_embeddings(work.number, self._write(channel, content))
@@ -243,6 +254,103 @@ class ReferenceIndex:
     def find_digest(self, digest: str) -> Work | None:
         """Find the work enrolled from the file with this SHA-256, if any."""
         return self._catalog.find_digest(digest)
+
+    # Background
+
+    def add_background(
+        self, source: str, source_digest: str, channel: str, content: ChannelEmbeddings
+    ) -> BackgroundSource:
+        """Take footage into the background; when this returns, it is on disk.
+
+        Parameters
+        ----------
+        source, source_digest
+            Path or URL it was read from, and the SHA-256 of what was read.
+        channel, content
+            What a channel sees in it: at least one vector, of any space.
+
+        Raises
+        ------
+        AlreadyEnrolledError
+            The same footage is there, described in the same space.
+        InvalidWorkError
+            There is no vector.
+        SpaceMismatchError
+            Others of the same space have vectors of another width.
+        IndexBusyError
+            Another process is writing.
+        """
+        _check_content(f"background {source!r}", channel, content)
+        with _turn(self._lock, self.home):
+            self._catalog.check_new_background(source_digest, channel, content.space)
+            for other in self._catalog.background_sources(channel, content.space)[:1]:
+                _check_width(f"the background's files in channel {channel!r}", other, content)
+            file = self._write(channel, content, BACKGROUND)
+            added = self._catalog.add_background(source, source_digest, file)
+            self._background = {}
+        return added
+
+    def remove_background(self, number: int) -> BackgroundSource:
+        """Forget footage of the background: nothing of it is left. Returns what it was.
+
+        Raises
+        ------
+        UnknownBackgroundError, IndexBusyError
+            There is no such footage, or another process is writing.
+        """
+        with _turn(self._lock, self.home):
+            removed = self._catalog.background_source(number)
+            self._catalog.remove_background(number)
+            (self.home / removed.file).unlink(missing_ok=True)
+            self._background = {}
+        return removed
+
+    def background_sources(self) -> list[BackgroundSource]:
+        """All footage in the background, in the order it was added."""
+        return self._catalog.background_sources()
+
+    def background_source(self, number: int) -> BackgroundSource:
+        """One source of the background; `UnknownBackgroundError` if there is none."""
+        return self._catalog.background_source(number)
+
+    def find_background(
+        self, source_digest: str, channel: str, space: str
+    ) -> BackgroundSource | None:
+        """Find what was added from the file with this SHA-256, as described in this space."""
+        return self._catalog.find_background(source_digest, channel, space)
+
+    def background_vectors(self, channel: str, space: str) -> NDArray[np.float32]:
+        """Vectors of the background that were described in this space, in the order of sources.
+
+        They are kept in memory until the background changes.
+
+        Returns
+        -------
+        float32 [n, dim], each of length 1; read-only. [0, 0] if there are none.
+
+        Raises
+        ------
+        DamagedFileError
+            A file is missing or damaged.
+        """
+        known = self._background  # another, empty one takes its place when something changes
+        if (channel, space) not in known:
+            known[channel, space] = self._read_background(channel, space)
+        return known[channel, space]
+
+    def _read_background(self, channel: str, space: str) -> NDArray[np.float32]:
+        files = self._catalog.background_sources(channel, space)
+        while True:
+            try:
+                parts = [read_embeddings(self.home / f.file, f.digest).vectors for f in files]
+                break
+            except DamagedFileError:
+                tried, files = files, self._catalog.background_sources(channel, space)
+                if files == tried:  # and none was just removed by another process
+                    raise
+        vectors = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+        vectors.flags.writeable = False
+        return vectors
 
     # Vectors
 
@@ -313,11 +421,12 @@ class ReferenceIndex:
     # The index as a whole
 
     def fingerprint(self) -> str:
-        """Return what changes when any work is added, removed or changed: 64 hexadecimal digits.
+        """Return what changes when a work or background does: 64 hexadecimal digits.
 
         Searches from now on see at least what it stands for, also if another process wrote it.
         """
         self._search.look_again()
+        self._background = {}
         return self._catalog.fingerprint()
 
     def remember_scan(self, key: str, result: str) -> None:
@@ -339,7 +448,7 @@ class ReferenceIndex:
         ----------
         repair
             Also mend what can be: build FAISS files anew, sweep orphans. Embeddings files cannot
-            be mended; the message names the work to add again.
+            be mended; the message names the work or background to add again.
 
         Returns
         -------
@@ -350,9 +459,10 @@ class ReferenceIndex:
             problems, damaged = check_embeddings(self.home, self._catalog)
             derived = {channel: self._search.problems(channel) for channel in self._channels()}
             problems += [text for texts in derived.values() for text in texts]
-            problems += [
-                f"{name} belongs to no work" for name in find_orphans(self.home, self._catalog)
-            ]
+            problems += check_background(self.home, self._catalog)
+            for name in find_orphans(self.home, self._catalog):
+                owner = "background" if name.startswith(f"{BACKGROUND}/") else "work"
+                problems.append(f"{name} belongs to no {owner}")
             if repair:
                 for channel in [name for name, texts in derived.items() if texts]:
                     if channel in damaged:
@@ -397,8 +507,10 @@ class ReferenceIndex:
             raise UnknownWorkError(f"work {work.id!r} has no embeddings in channel {channel!r}")
         return files[0]
 
-    def _write(self, channel: str, content: ChannelEmbeddings) -> NewEmbeddingsFile:
-        name = f"{EMBEDDINGS}/{channel}-{secrets.token_hex(16)}.npz"
+    def _write(
+        self, channel: str, content: ChannelEmbeddings, folder: str = EMBEDDINGS
+    ) -> NewEmbeddingsFile:
+        name = f"{folder}/{channel}-{secrets.token_hex(16)}.npz"
         return NewEmbeddingsFile(
             channel=channel,
             space=content.space,
@@ -411,20 +523,24 @@ class ReferenceIndex:
     def _check_fits(self, channel: str, content: ChannelEmbeddings) -> None:
         self.check_space(channel, content.space)
         for file in self._catalog.embeddings_files(channel=channel, limit=1):
-            if file.dim != content.embeddings.dim:
-                raise SpaceMismatchError(
-                    f"the works in channel {channel!r} have vectors of {file.dim} dimensions, "
-                    f"these have {content.embeddings.dim}, and both claim to be {file.space}"
-                )
+            _check_width(f"the works in channel {channel!r}", file, content)
 
 
-def _check_content(work_id: str, channel: str, content: ChannelEmbeddings) -> None:
+def _check_width(others: str, file: NewEmbeddingsFile, content: ChannelEmbeddings) -> None:
+    if file.dim != content.embeddings.dim:
+        raise SpaceMismatchError(
+            f"{others} have vectors of {file.dim} dimensions, these have "
+            f"{content.embeddings.dim}, and both claim to be {file.space}"
+        )
+
+
+def _check_content(what: str, channel: str, content: ChannelEmbeddings) -> None:
     check_channel(channel)
     if not content.space:
         raise InvalidWorkError(f"channel {channel!r} does not say what its vectors were made with")
     if not 1 <= len(content.embeddings) <= MAX_FRAMES:
         raise InvalidWorkError(
-            f"work {work_id!r} has {len(content.embeddings)} frames to find it by in channel "
+            f"{what} has {len(content.embeddings)} frames to find it by in channel "
             f"{channel!r}: from 1 to {MAX_FRAMES} are possible (are all its frames black, or of "
             "one colour?)"
         )

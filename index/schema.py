@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import CheckConstraint, DateTime, Dialect, ForeignKey, String, Text
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from index.records import Policy
 
+# A table that older versions can do without does not make it another version.
 SCHEMA_VERSION = 1
 
 _Sha256 = String(64)
@@ -82,6 +91,27 @@ class EmbeddingsRow(Base):
     digest: Mapped[str] = mapped_column(_Sha256)
     count: Mapped[int]
     dim: Mapped[int]
+
+
+class BackgroundRow(Base):
+    """Footage that is ordinary to the user, in one channel: which file holds its embeddings."""
+
+    __tablename__ = "background"
+    __table_args__ = (
+        UniqueConstraint("source_digest", "channel", "space"),
+        {"sqlite_autoincrement": True},  # a number in somebody's script means one source for ever
+    )
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    source: Mapped[str] = mapped_column(Text)
+    source_digest: Mapped[str] = mapped_column(_Sha256)
+    channel: Mapped[str] = mapped_column(_Channel)
+    space: Mapped[str] = mapped_column(Text)
+    file: Mapped[str] = mapped_column(Text, unique=True)
+    digest: Mapped[str] = mapped_column(_Sha256)
+    count: Mapped[int]
+    dim: Mapped[int]
+    added_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class IndexFileRow(Base):

@@ -10,9 +10,12 @@ from index.catalog import Catalog
 from index.embeddings import read_embeddings
 from index.errors import DamagedFileError
 from index.files import TEMPORARY_SUFFIX
+from index.records import NewEmbeddingsFile
 from index.search_index import FOLDER as VECTORS
 
-EMBEDDINGS = "embeddings"  # folder of the embeddings files
+EMBEDDINGS = "embeddings"  # folder of the works' embeddings files
+# Of the background's: apart, since versions that do not know these would take them for orphans.
+BACKGROUND = "background"
 
 _OURS = {".npz", ".faiss", TEMPORARY_SUFFIX}
 
@@ -70,18 +73,13 @@ def measure(home: Path, catalog: Catalog) -> IndexStats:
 
 
 def check_embeddings(home: Path, catalog: Catalog) -> tuple[list[str], set[str]]:
-    """Read all embeddings files; problems in words, and the channels these are in."""
+    """Read the works' embeddings files; problems in words, and the channels these are in."""
     problems = []
     damaged = set()
     ids = {work.number: work.id for work in catalog.works()}
     for file in catalog.embeddings_files():
         try:
-            embeddings = read_embeddings(home / file.file, file.digest)
-            if (len(embeddings), embeddings.dim) != (file.count, file.dim):
-                raise DamagedFileError(
-                    f"{file.file} holds {len(embeddings)} vectors of {embeddings.dim} "
-                    f"dimensions, the catalogue says {file.count} of {file.dim}"
-                )
+            _check(home, file)
         except DamagedFileError as error:
             damaged.add(file.channel)
             problems.append(
@@ -90,15 +88,36 @@ def check_embeddings(home: Path, catalog: Catalog) -> tuple[list[str], set[str]]
     return problems, damaged
 
 
+def check_background(home: Path, catalog: Catalog) -> list[str]:
+    """Read the background's embeddings files; problems in words."""
+    problems = []
+    for file in catalog.background_sources():
+        try:
+            _check(home, file)
+        except DamagedFileError as error:
+            problems.append(f"background {file.number} ({file.source}): {error}")
+    return problems
+
+
+def _check(home: Path, file: NewEmbeddingsFile) -> None:
+    embeddings = read_embeddings(home / file.file, file.digest)
+    if (len(embeddings), embeddings.dim) != (file.count, file.dim):
+        raise DamagedFileError(
+            f"{file.file} holds {len(embeddings)} vectors of {embeddings.dim} "
+            f"dimensions, the catalogue says {file.count} of {file.dim}"
+        )
+
+
 def find_orphans(home: Path, catalog: Catalog) -> dict[str, int]:
     """Files that nothing in the catalogue speaks of: name relative to home, and bytes.
 
     Only to be asked while no other process writes: its files come before their rows.
     """
     known = {file.file for file in catalog.embeddings_files()}
+    known |= {file.file for file in catalog.background_sources()}
     known |= {file.file for file in catalog.index_files().values()}
     orphans = {}
-    for folder in (EMBEDDINGS, VECTORS):
+    for folder in (EMBEDDINGS, BACKGROUND, VECTORS):
         for path in sorted((home / folder).glob("*")):
             name = f"{folder}/{path.name}"
             if path.suffix in _OURS and name not in known:

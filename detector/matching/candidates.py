@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from index.vectors import Hits, split_vector_ids
 
@@ -22,25 +23,35 @@ class Candidate:
     evidence: float  # sum over frames of how far the best hit exceeds chance
 
 
-def rank_candidates(hits: Hits, floor: float, limit: int) -> list[Candidate]:
+def rank_candidates(
+    hits: Hits,
+    frames: npt.NDArray[np.int64],
+    floor: float | npt.NDArray[np.float32],
+    limit: int,
+) -> list[Candidate]:
     """Return the works with the most evidence, at most `limit`, best first.
 
     Parameters
     ----------
     hits
-        Nearest reference frames of every frame of the upload, [q, k].
+        Nearest reference frames of every view of the upload's frames, [n, k].
+    frames
+        The frame of each view, [n].
     floor
-        Similarity up to which a hit is chance.
+        Similarity up to which a hit is chance; one for all, or one for each view, [n]: higher for
+        ordinary pictures (see `background`).
     """
-    rows, columns = np.nonzero((hits.ids >= 0) & (hits.similarities > floor))
+    floors = np.broadcast_to(np.asarray(floor, np.float32), len(hits.ids))
+    excesses = hits.similarities - floors[:, None]
+    rows, columns = np.nonzero((hits.ids >= 0) & (excesses > 0))
     if rows.size == 0:
         return []
     works, _ = split_vector_ids(hits.ids[rows, columns])
-    excess = hits.similarities[rows, columns] - floor
+    excess = excesses[rows, columns]
     numbers, work_index = np.unique(works, return_inverse=True)
     # The best hit of each (work, frame): a work full of similar frames must not count them all.
-    best = np.zeros((len(numbers), len(hits.ids)), np.float32)
-    np.maximum.at(best, (work_index, rows), excess)
+    best = np.zeros((len(numbers), int(frames[-1]) + 1), np.float32)
+    np.maximum.at(best, (work_index, frames[rows]), excess)
     evidence = best.sum(axis=1)
     order = np.argsort(-evidence, kind="stable")[:limit]
     return [Candidate(int(numbers[i]), float(evidence[i])) for i in order]

@@ -1,34 +1,41 @@
-r"""How sure a segment is: a score in [0, 1] that can be compared across uploads.
+r"""How sure a segment is: a probability, learned, from a few things that can be told in words.
 
-Two things are weighed. The first is the mean similarity of the aligned frames. It cannot stand
-alone: a picture cropped to half its side is less similar to its original (0.57 in the median) than
-two takes in front of the same wall are to each other (up to 0.86). The second is whether the upload
-*changes* as the work does. If q shows what r shows, s(q, r') = s(q, r) * s(r, r') in expectation
-for every other frame r' of the work, so the regression of the upload's similarities on the work's
-own similarities, each centred per frame, has a slope equal to the mean similarity. Their quotient,
-the *agreement*, is near 1 for copies and near 0 for look-alikes. Where the work hardly changes
-there is nothing to agree with, and the similarity decides alone.
+- *similarity*: the mean cosine of the aligned frames.
+- *ordinary*: how similar these frames are to ordinary footage that has nothing to do with the work
+  (see `background`); of credits, title cards and slides, a high similarity says little.
+- *agreement*: whether the upload changes as the work does. If q shows what r shows, s(q, r') =
+  s(q, r) * s(r, r') in expectation for every other frame r' of the work, so the regression of the
+  upload's similarities on the work's own, each centred per frame, has a slope equal to the mean
+  similarity. Their quotient is near 1 for copies and near 0 for look-alikes: two takes in front of
+  the same wall are more alike (up to 0.86) than a picture cropped to half its side is like its
+  original (0.57), but they change differently. Where the work hardly changes, *change* is near 0
+  and agreement says nothing.
+- *seconds*: how long it goes on, on a logarithmic scale.
+- *confirmed*: whether local features of the strongest frame pairs lie as those of a copy would, and
+  what moves in the work moves in the upload (see `geometry`); where frames could be looked at.
 
-    score = sigmoid((mean similarity - middle) / width)
-    middle = even - structure * weight * tanh((agreement - 0.6) / 0.1)
+    score = sigmoid(w . features + intercept)
 
-with `even` and `structure` of the channel's settings, and `weight` from 0 for a still picture to 1.
+The weights are fitted by logistic regression to benchmark uploads (`scripts/calibrate`), once with
+and once without confirmation, and stand in the settings with where they came from.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from detector.matching.alignment import Alignment
+from detector.matching.background import Background
+from detector.matching.views import Views
 from detector.settings import ChannelSettings
-from detector.types import Channel, FramePair, Match, Segment
+from detector.types import Channel, Evidence, FramePair, Match, Segment
 from index.embeddings import Embeddings
 
-_WIDTH = 0.05
-_AGREEMENT_MIDDLE, _AGREEMENT_WIDTH = 0.6, 0.1
+_USUAL = 0.15  # similarity to ordinary footage that any frame may have; its median is 0.14
+_ENOUGH = 0.3  # agreement beyond which more says no more: fades of titles agree perfectly, too
 _CHANGING = 0.05  # spread of a work's own similarities from which its changes can be followed
 _MOST_FRAMES = 400  # enough for the regression; keeps a match of hours from filling the memory
 _MOST_PAIRS = 6
@@ -39,6 +46,7 @@ class _Aligned:
     """Frames of the upload and their partners in the work."""
 
     queries: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]  # of the upload's views
     refs: npt.NDArray[np.int64]
     similarities: npt.NDArray[np.float32]
 
@@ -46,14 +54,14 @@ class _Aligned:
 def build_match(
     channel: Channel,
     work_id: str,
-    query: Embeddings,
+    query: Views,
     ref: Embeddings,
     alignments: list[Alignment],
     durations: tuple[float, float],
     settings: ChannelSettings,
-    min_score: float = 0.0,
+    background: Background | None = None,
 ) -> Match | None:
-    """Turn the alignments of an upload with a work into a match; None if no segment is left.
+    """Turn the alignments of an upload with a work into a match; None if there are none.
 
     Parameters
     ----------
@@ -61,41 +69,92 @@ def build_match(
         The upload and the work in this channel.
     durations
         Of upload and work, in seconds.
-    min_score
-        Segments with a lower score are left out.
+    background
+        Ordinary footage, if there is a bank of it in this channel's space.
     """
-    segments = [_segment(query, ref, run, durations, settings) for run in alignments]
-    kept = tuple(segment for segment in segments if segment.score >= min_score)
-    if not kept:
+    segments = tuple(
+        _segment(query, ref, run, durations, settings, background) for run in alignments
+    )
+    if not segments:
         return None
-    return Match(work_id, channel, max(segment.score for segment in kept), kept)
+    return Match(work_id, channel, max(segment.score for segment in segments), segments)
+
+
+def above(match: Match, min_score: float) -> Match | None:
+    """Leave out segments with a lower score; None if no other is left."""
+    kept = tuple(segment for segment in match.segments if segment.score >= min_score)
+    return replace(match, segments=kept, score=max(s.score for s in kept)) if kept else None
+
+
+def features(evidence: Evidence) -> dict[str, float]:
+    """Return what the weights of a score are multiplied with, by name."""
+    agreement = evidence.change * (evidence.agreement - 0.5)
+    confirmed = 0.0
+    if evidence.confirmed is not None:  # its log-odds, kept finite
+        confirmed = float(np.log((evidence.confirmed + 0.05) / (1.05 - evidence.confirmed)))
+    return {
+        "similarity": evidence.similarity,
+        "ordinary": 10 * max(evidence.ordinary - _USUAL, 0.0),
+        "agreement": min(agreement, _ENOUGH),
+        "seconds": float(np.log(max(evidence.seconds, 0.1))),
+        "confirmed": confirmed,
+    }
+
+
+def rescored(segment: Segment, settings: ChannelSettings) -> Segment:
+    """Return a segment with the score that its evidence gives."""
+    weights = settings.score
+    if segment.evidence.confirmed is not None and settings.confirmed_score is not None:
+        weights = settings.confirmed_score
+    terms = (getattr(weights, name) * value for name, value in features(segment.evidence).items())
+    return replace(segment, score=float(1 / (1 + np.exp(-weights.intercept - sum(terms)))))
 
 
 def _segment(
-    query: Embeddings,
+    query: Views,
     ref: Embeddings,
     run: Alignment,
     durations: tuple[float, float],
     settings: ChannelSettings,
+    background: Background | None,
 ) -> Segment:
     matched = run.partners >= 0
     queries = np.arange(run.first, run.last + 1)[matched]
     refs = run.partners[matched]
-    similarities = np.einsum("ij,ij->i", query.vectors[queries], ref.vectors[refs])
-    aligned = _Aligned(queries, refs, similarities)
+    rows = query.best_rows(queries, ref.vectors[refs])
+    similarities = np.einsum("ij,ij->i", query.vectors[rows], ref.vectors[refs])
+    aligned = _Aligned(queries, rows, refs, similarities)
     start, end = _edges(query.times, run.first, run.last, durations[0])
     ref_start = min(max(run.speed * start + run.offset, 0.0), durations[1])
     ref_end = min(max(run.speed * end + run.offset, ref_start), durations[1])
-    return Segment(
+    agreement, change = _agreement(query, ref, aligned)
+    ordinary = 0.0
+    if background is not None:
+        ordinary = (
+            float(
+                background.bias(query.vectors[rows]).mean()
+                + background.bias(ref.vectors[refs]).mean()
+            )
+            / 2
+        )
+    evidence = Evidence(
+        similarity=float(similarities.mean()),
+        ordinary=ordinary,
+        agreement=agreement,
+        change=change,
+        seconds=(end - start) * float(matched.mean()),
+    )
+    segment = Segment(
         query_start=start,
         query_end=end,
         ref_start=ref_start,
         ref_end=ref_end,
-        score=_score(query, ref, aligned, settings),
-        similarity=float(similarities.mean()),
+        score=0.0,
         speed=run.speed,
+        evidence=evidence,
         pairs=_strongest_pairs(query, ref, aligned),
     )
+    return rescored(segment, settings)
 
 
 def _edges(
@@ -115,23 +174,13 @@ def _edges(
     return max(float(start), 0.0), min(float(end), duration)
 
 
-def _score(
-    query: Embeddings, ref: Embeddings, aligned: _Aligned, settings: ChannelSettings
-) -> float:
-    similarity = float(aligned.similarities.mean())
-    agreement, weight = _agreement(query, ref, aligned)
-    confirmed = np.tanh((agreement - _AGREEMENT_MIDDLE) / _AGREEMENT_WIDTH)
-    middle = settings.even - settings.structure * weight * confirmed
-    return float(1 / (1 + np.exp(-(similarity - middle) / _WIDTH)))
-
-
-def _agreement(query: Embeddings, ref: Embeddings, aligned: _Aligned) -> tuple[float, float]:
+def _agreement(query: Views, ref: Embeddings, aligned: _Aligned) -> tuple[float, float]:
     """How well the upload's changes follow the work's, and how much that says: both in [0, 1]."""
     picked = np.unique(np.linspace(0, len(aligned.refs) - 1, _MOST_FRAMES).astype(np.int64))
     refs = aligned.refs[picked]
     others = ref.vectors[np.unique(refs)]
     work = ref.vectors[refs] @ others.T
-    upload = query.vectors[aligned.queries[picked]] @ others.T
+    upload = query.vectors[aligned.rows[picked]] @ others.T
     work -= work.mean(axis=1, keepdims=True)
     upload -= upload.mean(axis=1, keepdims=True)
     variance = float(np.mean(work**2))
@@ -143,9 +192,7 @@ def _agreement(query: Embeddings, ref: Embeddings, aligned: _Aligned) -> tuple[f
     return min(max(slope / similarity, 0.0), 1.0), weight
 
 
-def _strongest_pairs(
-    query: Embeddings, ref: Embeddings, aligned: _Aligned
-) -> tuple[FramePair, ...]:
+def _strongest_pairs(query: Views, ref: Embeddings, aligned: _Aligned) -> tuple[FramePair, ...]:
     """The most similar pair of each of a few equal parts, so that they show the whole segment."""
     parts = np.array_split(np.arange(len(aligned.queries)), _MOST_PAIRS)
     best = [part[np.argmax(aligned.similarities[part])] for part in parts if part.size]

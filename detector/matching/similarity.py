@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from detector.matching.views import Views
 from index.embeddings import Embeddings
 
 _MOST_PER_FRAME = 100
@@ -31,21 +32,26 @@ class Similarities:
         )
 
 
-def similar_pairs(query: Embeddings, ref: Embeddings, floor: float) -> Similarities:
-    """Compare every frame of an upload with every frame of a work.
+def similar_pairs(query: Views, ref: Embeddings, floor: float) -> Similarities:
+    """Compare every frame of an upload, by its best view, with every frame of a work.
 
     Memory is bounded for files of any length: the matrix is made in slices of upload frames, and
     of each frame's similarities above `floor` at most the best 100 are kept.
     """
-    rows_at_once = max(1, _CELLS_AT_ONCE // max(1, len(ref.times)))
+    rows_of = np.append(query.first_rows(), len(query.vectors))
+    most_views = int(np.max(np.diff(rows_of), initial=1))
+    frames_at_once = max(1, _CELLS_AT_ONCE // max(1, len(ref.times) * most_views))
     parts = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))]
-    for start in range(0, len(query.times), rows_at_once):
-        values = query.vectors[start : start + rows_at_once] @ ref.vectors.T
+    for start in range(0, len(query), frames_at_once):
+        rows = rows_of[start : start + frames_at_once + 1]
+        values = query.vectors[rows[0] : rows[-1]] @ ref.vectors.T
+        if len(values) > len(rows) - 1:
+            values = np.maximum.reduceat(values, rows[:-1] - rows[0], axis=0)
         similar = values > floor
         if values.shape[1] > _MOST_PER_FRAME:
             others = np.argpartition(values, -_MOST_PER_FRAME, axis=1)[:, :-_MOST_PER_FRAME]
             np.put_along_axis(similar, others, False, axis=1)
-        rows, columns = np.nonzero(similar)
-        parts.append((rows + start, columns, values[rows, columns]))
-    rows, columns, kept = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Similarities(query.times, ref.times, rows, columns, kept.astype(np.float32))
+        frames, columns = np.nonzero(similar)
+        parts.append((frames + start, columns, values[frames, columns]))
+    frames, columns, kept = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Similarities(query.times, ref.times, frames, columns, kept.astype(np.float32))

@@ -1,12 +1,13 @@
 """From files to frames. Nothing else in the program opens a video.
 
 `probe` tells what a file is, `sample` streams its frames at a rate, `grab` fetches single
-frames as evidence, `is_uniform` recognises frames that show nothing, and `trim_borders` cuts off
-what is no picture.
+frames as evidence, `is_uniform` recognises frames that show nothing, `trim_borders` cuts off what
+is no picture, and `find_parts` finds parts of the picture that show footage of their own.
 """
 
 from detector.media.borders import trim_borders
 from detector.media.grab import grab
+from detector.media.layout import Part, find_parts
 from detector.media.probe import MediaInfo, UnreadableMediaError, probe
 from detector.media.sample import Frame, Sampler, rate_for
 from detector.media.uniform import is_uniform
@@ -14,8 +15,10 @@ from detector.media.uniform import is_uniform
 __all__ = [
     "Frame",
     "MediaInfo",
+    "Part",
     "Sampler",
     "UnreadableMediaError",
+    "find_parts",
     "grab",
     "is_uniform",
     "probe",

@@ -95,8 +95,12 @@ def test_jsonl_has_one_object_per_upload_with_its_evidence(samples, home):
     assert first["status"] == "ok"
     assert first["channels"] == ["copy"]
     assert first["frames"]["sampled"] > 20
-    assert first["timings"].keys() == {"decode", "describe", "search", "align"}
-    assert first["matches"][0]["segments"][0]["pairs"][0]["similarity"] > 0.5
+    stages = {"decode", "layout", "describe", "search", "align", "verify"}
+    assert first["timings"].keys() == stages
+    segment = second["matches"][0]["segments"][0]
+    assert segment["pairs"][0]["similarity"] > 0.5
+    assert segment["evidence"]["confirmed"] > 0.5
+    assert any(edit.startswith("cropped") for edit in segment["edits"])
 
 
 def test_results_go_to_a_file_and_progress_to_stderr(samples, home, tmp_path):

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from detector.output import from_json, open_writer, outcome, summary, to_json
 from detector.text import clock
 from detector.types import (
     Channel,
+    Evidence,
     Flag,
     FrameCounts,
     FramePair,
@@ -21,6 +23,10 @@ from detector.types import (
     Verdict,
 )
 
+EVIDENCE = Evidence(
+    similarity=0.81, ordinary=0.12, agreement=0.93, change=1.0, seconds=2.5, confirmed=0.75
+)
+
 
 def segment(start: float = 1.0, score: float = 0.98765) -> Segment:
     return Segment(
@@ -29,9 +35,10 @@ def segment(start: float = 1.0, score: float = 0.98765) -> Segment:
         ref_start=61.00049,
         ref_end=63.5,
         score=score,
-        similarity=0.81,
         speed=1.0,
+        evidence=EVIDENCE,
         pairs=(FramePair(start, 61.0, 0.9), FramePair(start + 1, 62.0, 0.8)),
+        edits=("mirrored", "cropped to 75 %"),
     )
 
 
@@ -104,6 +111,13 @@ def test_what_was_written_as_json_is_read_back(result: ScanResult) -> None:
     assert from_json(json.loads(json.dumps(to_json(result)))) == result
 
 
+def test_a_segment_whose_pictures_were_not_compared_is_read_back_too() -> None:
+    plain = replace(segment(), evidence=replace(EVIDENCE, confirmed=None), pairs=(), edits=())
+    match = Match("metropolis", Channel.COPY, plain.score, (plain,))
+    result = replace(CLEAR, flags=(Flag(match, Verdict.ALLOW, "policy", "Metropolis", "UFA"),))
+    assert from_json(json.loads(json.dumps(to_json(result)))) == result
+
+
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_every_upload_is_one_line_of_json(name: str) -> None:
     lines = written("jsonl", flagged(name), UNREADABLE).splitlines()
@@ -124,11 +138,17 @@ def test_the_json_says_what_the_contract_promises() -> None:
         "copy",
         "review",
     )
-    assert match["segments"][0]["pairs"][0] == {
-        "query_time": 1.0,
-        "ref_time": 61.0,
-        "similarity": 0.9,
+    found = match["segments"][0]
+    assert found["pairs"][0] == {"query_time": 1.0, "ref_time": 61.0, "similarity": 0.9}
+    assert found["evidence"] == {
+        "similarity": 0.81,
+        "ordinary": 0.12,
+        "agreement": 0.93,
+        "change": 1.0,
+        "seconds": 2.5,
+        "confirmed": 0.75,
     }
+    assert found["edits"] == ["mirrored", "cropped to 75 %"]
 
 
 def test_the_json_of_an_unreadable_upload_says_why() -> None:

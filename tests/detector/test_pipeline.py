@@ -15,7 +15,14 @@ from detector.descriptors.sscd import SscdDescriptor
 from detector.inputs import InputError, Source
 from detector.media import UnreadableMediaError
 from detector.pipeline import Enrolled, NothingToMatchError, enroll, scan
-from detector.samples import SampleSet, footage, resized, write_clip
+from detector.samples import (
+    Sample,
+    SampleSet,
+    TimedPicture,
+    footage,
+    resized,
+    write_clip,
+)
 from detector.samples import whole as whole_of
 from detector.settings import Settings
 from detector.types import Channel, ScanResult, Status, Verdict
@@ -193,6 +200,75 @@ def test_a_copy_is_found_at_the_planted_times(
     times = (segment.query_start, segment.query_end, segment.ref_start, segment.ref_end)
     expected = (planted.query_start, planted.query_end, planted.ref_start, planted.ref_end)
     assert times == pytest.approx(expected, abs=0.6)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("inset", "inset at the lower right"), ("inverted", "colours inverted")]
+)
+def test_a_hidden_copy_is_found_and_said_how_it_was_hidden(
+    name: str,
+    words: str,
+    index: ReferenceIndex,
+    hidden_copies: dict[str, Sample],
+    descriptors: Descriptors,
+    settings: Settings,
+) -> None:
+    sample = hidden_copies[name]
+    (planted,) = sample.copies
+    result = scan(Source(str(sample.path)), index, descriptors, settings)
+    assert result.verdict is Verdict.BLOCK
+    assert found(result) == {"bikes"}
+    (segment,) = result.flags[0].match.segments
+    times = (segment.query_start, segment.query_end, segment.ref_start, segment.ref_end)
+    expected = (planted.query_start, planted.query_end, planted.ref_start, planted.ref_end)
+    assert times == pytest.approx(expected, abs=0.6)
+    assert segment.evidence.confirmed is not None
+    assert any(edit.startswith(words) for edit in segment.edits), segment.edits
+
+
+def test_a_negative_that_fades_in_is_found(
+    index: ReferenceIndex,
+    samples: SampleSet,
+    descriptors: Descriptors,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    """Which of the dark frames show nothing must not depend on why the upload is read."""
+    path = tmp_path / "fading.mp4"
+
+    def faded() -> Iterator[TimedPicture]:
+        for time, picture in footage(whole_of(samples.films[0], resized(480, 270))):
+            yield time, np.rint(time / 16 * (255.0 - picture)).astype(np.uint8)
+
+    write_clip(path, faded())
+    assert found(scan(Source(str(path)), index, descriptors, settings)) == {"bigbuckbunny"}
+
+
+def test_a_copy_is_confirmed_by_its_pictures(
+    index: ReferenceIndex, samples: SampleSet, descriptors: Descriptors, settings: Settings
+) -> None:
+    result = scan(upload(samples, "bikes-mirrored"), index, descriptors, settings)
+    ((segment,),) = (flag.match.segments for flag in result.flags)
+    assert segment.evidence.confirmed == pytest.approx(1.0, abs=0.1)
+    assert "mirrored" in segment.edits
+    assert result.timings["verify"] > 0
+
+
+def test_without_the_film_a_copy_is_found_but_not_confirmed(
+    empty: ReferenceIndex,
+    samples: SampleSet,
+    descriptors: Descriptors,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    """The film itself is not needed to protect it; it may lie elsewhere by now."""
+    moved = Path(shutil.copyfile(film(samples, "bigbuckbunny").name, tmp_path / "film.mp4"))
+    enroll(Source(str(moved)), empty, descriptors, settings)
+    moved.unlink()
+    result = scan(upload(samples, "bunny-low-quality"), empty, descriptors, settings)
+    ((segment,),) = (flag.match.segments for flag in result.flags)
+    assert segment.evidence.confirmed is None
+    assert segment.edits == ()
 
 
 def test_an_innocent_upload_is_clear(

@@ -25,6 +25,7 @@ from detector.text import amount, clock, visible
 from detector.timeline import timeline
 from detector.types import (
     Channel,
+    Evidence,
     Flag,
     FrameCounts,
     FramePair,
@@ -73,15 +74,26 @@ class Page(HTMLParser):
         ]
 
 
-def segment(copy: PlantedCopy, pairs: int = 3, score: float = 0.97) -> Segment:
+def segment(
+    copy: PlantedCopy, pairs: int = 3, score: float = 0.97, edits: tuple[str, ...] = ()
+) -> Segment:
     """Turn a planted copy into the segment that a perfect scan finds."""
-    speed = (copy.ref_end - copy.ref_start) / (copy.query_end - copy.query_start)
-    steps = [(n + 0.5) / pairs * (copy.query_end - copy.query_start) for n in range(pairs)]
+    seconds = copy.query_end - copy.query_start
+    speed = (copy.ref_end - copy.ref_start) / seconds
+    steps = [(n + 0.5) / pairs * seconds for n in range(pairs)]
     evenly = tuple(
         FramePair(copy.query_start + step, copy.ref_start + speed * step, 0.9) for step in steps
     )
     return Segment(
-        copy.query_start, copy.query_end, copy.ref_start, copy.ref_end, score, 0.9, speed, evenly
+        copy.query_start,
+        copy.query_end,
+        copy.ref_start,
+        copy.ref_end,
+        score,
+        speed,
+        Evidence(similarity=0.9, ordinary=0.1, agreement=1.0, change=1.0, seconds=seconds),
+        evenly,
+        edits,
     )
 
 
@@ -143,7 +155,8 @@ def test_the_whole_demo(tmp_path: Path, samples: SampleSet, works: dict[str, Rep
     assert "2025-03-04 15:42 UTC" in page.text
     assert "matchcut 0.1.0" in page.text
     assert "24 sampled, 3 of them left out for showing nothing" in page.text
-    assert "1.25 times as fast as the work" in page.text
+    assert "mean similarity 0.90" in page.text
+    assert "Edited: 1.25x speed" in page.text
     assert (
         "holiday-vlog-with-bikes.mp4 contains 4.0 s of Bikes (0:02.0-0:06.0 of the upload"
         " shows 0:03.0-0:07.0 of the work), score 0.97 (copy channel). Rule: rule for Bikes"
@@ -165,6 +178,21 @@ def test_the_whole_demo(tmp_path: Path, samples: SampleSet, works: dict[str, Rep
     assert "link" not in page.tags
     assert "url(" not in html
     assert "@import" not in html
+
+
+def test_what_was_done_to_the_work_is_said_of_each_segment(
+    tmp_path: Path, samples: SampleSet, works: dict[str, ReportedWork]
+) -> None:
+    sample = upload(samples, "bikes-sped-up")
+    first, second = PlantedCopy("bikes", 0, 4, 0, 4, ""), PlantedCopy("bikes", 4, 8, 5, 10, "")
+    edited = segment(first, edits=("mirrored", "cropped to 75 %", "1.25x speed"))
+    _, page = written(
+        tmp_path, [scanned(sample, flag(works["bikes"], edited, segment(first)))], works
+    )
+    assert page.text.count("Edited:") == 1
+    assert "Edited: mirrored, cropped to 75 %, 1.25x speed" in page.text
+    _, page = written(tmp_path, [scanned(sample, flag(works["bikes"], segment(second)))], works)
+    assert "Edited: 1.25x speed" in page.text
 
 
 def test_pictures_are_of_the_aligned_moments(

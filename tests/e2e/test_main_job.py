@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,21 @@ def test_nothing_else_is_found(samples, scan):
     assert {(row["query_id"], row["ref_id"]) for row in rows} == planted
 
 
+def test_copies_that_are_hard_to_see_are_found_and_explained(hidden_copies, home):
+    paths = [copy.path for copy in hidden_copies.values()]
+    done = matchcut("scan", *paths, "--format", "jsonl", home=home)
+    assert done.returncode == 1, done.stderr
+    for line, (name, hidden) in zip(done.stdout.splitlines(), hidden_copies.items(), strict=True):
+        upload = json.loads(line)
+        (planted,) = hidden.copies
+        (match,) = upload["matches"]
+        (segment,) = match["segments"]
+        assert (upload["verdict"], match["work_id"]) == ("review", planted.ref_id), name
+        for at in ("query_start", "query_end", "ref_start", "ref_end"):
+            assert segment[at] == pytest.approx(getattr(planted, at), abs=1.0), f"{at}: {name}"
+        assert any(name in edit for edit in segment["edits"]), segment["edits"]
+
+
 def test_innocent_clips_alone_end_with_exit_code_0(samples, home):
     innocent = [upload.path for upload in samples.uploads if not upload.copies]
     done = matchcut("scan", *innocent, "--format", "csv", home=home)
@@ -83,21 +99,24 @@ def test_a_broken_upload_is_reported_and_the_others_are_done(samples, home, tmp_
 
 
 def test_a_removed_film_is_not_matched_any_more(samples, tmp_path):
+    both = next(u.path for u in samples.uploads if u.path.stem == "best-scenes-compilation")
     for command in (["add", *samples.films, "--channels", "copy"], ["remove", "bikes"]):
         assert matchcut("works", *command, home=tmp_path).returncode == 0
-    uploads = samples.uploads[0].path.parent
-    done = matchcut("scan", uploads, "--min-score", "0", "--format", "csv", home=tmp_path)
+    done = matchcut("scan", both, "--min-score", "0", "--format", "csv", home=tmp_path)
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert {row["ref_id"] for row in rows} == {"bigbuckbunny"}
     assert matchcut("index", "verify", home=tmp_path).stdout == "sound\n"
 
 
 def test_a_scan_that_was_stopped_goes_on_to_the_same_results(samples, home, tmp_path):
-    uploads = samples.uploads[0].path.parent
+    names = ("bunny-low-quality", "phone-call", "phone-call-bad-line")
+    paths = [upload.path for upload in samples.uploads if upload.path.stem in names]
+    uploads = [Path(shutil.copy(path, tmp_path)) for path in paths]
+    matchcut("scan", uploads[0], home=home)
     whole, resumed = tmp_path / "whole.csv", tmp_path / "resumed.csv"
-    matchcut("scan", samples.uploads[0].path, samples.uploads[1].path, home=home)
-    matchcut("scan", uploads, "--format", "csv", "--output", whole, home=home)
-    matchcut("scan", uploads, "--format", "csv", "--output", resumed, "--resume", home=home)
+    matchcut("scan", *uploads, "--format", "csv", "--output", resumed, "--resume", home=home)
+    matchcut("scan", *uploads, "--format", "csv", "--output", whole, home=home)
+    assert len(whole.read_text().splitlines()) == 2
     assert resumed.read_text() == whole.read_text()
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.matching import Alignment, Similarities, align, similar_pairs
+from detector.matching import Alignment, Similarities, Views, align, similar_pairs
 from index.embeddings import Embeddings
 
 FLOOR, ALIGNED, LEAST = 0.30, 0.42, 0.05  # the copy channel's
@@ -69,7 +69,7 @@ def edited(
 
 
 def aligned(query: Embeddings, ref: Embeddings) -> list[Alignment]:
-    return align(similar_pairs(query, ref, FLOOR), ALIGNED, LEAST)
+    return align(similar_pairs(Views.of_whole(query), ref, FLOOR), ALIGNED, LEAST)
 
 
 def interval(run: Alignment, query: Embeddings) -> tuple[float, float]:
@@ -280,7 +280,7 @@ def test_one_frame_alike_is_no_segment() -> None:
 
 def test_less_evidence_than_asked_for_is_not_reported() -> None:
     pairs = similar_pairs(
-        edited([(FILM, 10.0, 6.0, 1.0)], 2.0), sampled(FILM, 0.0, 60.0, 2.0), FLOOR
+        Views.of_whole(edited([(FILM, 10.0, 6.0, 1.0)], 2.0)), sampled(FILM, 0.0, 60.0, 2.0), FLOOR
     )
     (run,) = align(pairs, ALIGNED, LEAST)
     assert align(pairs, ALIGNED, least_evidence=run.evidence * 1.01) == []

@@ -2,21 +2,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from view_examples import directions
 
 from detector.matching import Candidate, rank_candidates
 from index.vectors import NO_ID, BruteForceStore, Hits, vector_id
+
+CHANCE = 0.3
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def random_directions(count: int, seed: int) -> np.ndarray:
-    return unit(np.random.default_rng(seed).normal(size=(count, 32)))
-
-
 def hits(rows: list[list[tuple[int, int, float]]]) -> Hits:
-    """Make hits of (work, frame, similarity), one list for each frame of the upload."""
+    """Make hits of (work, frame, similarity), one list for each view of the upload."""
     width = max(len(row) for row in rows)
     answer = Hits.none(len(rows), width)
     for number, row in enumerate(rows):
@@ -26,13 +25,18 @@ def hits(rows: list[list[tuple[int, int, float]]]) -> Hits:
     return answer
 
 
-def ranked(found: Hits, limit: int = 20) -> list[int]:
-    return [candidate.work_number for candidate in rank_candidates(found, 0.3, limit)]
+def candidates(found: Hits, frames: list[int] | None = None) -> list[Candidate]:
+    """Rank the works hit; without `frames` each view is a frame of its own."""
+    views = np.arange(len(found.ids)) if frames is None else np.array(frames)
+    return rank_candidates(found, views, CHANCE, limit=20)
+
+
+def ranked(found: Hits, frames: list[int] | None = None) -> list[int]:
+    return [candidate.work_number for candidate in candidates(found, frames)]
 
 
 def test_evidence_is_what_exceeds_chance_summed_over_frames() -> None:
-    found = hits([[(1, 0, 0.9)], [(1, 1, 0.5)], [(2, 0, 0.8)]])
-    assert rank_candidates(found, 0.3, 20) == [
+    assert candidates(hits([[(1, 0, 0.9)], [(1, 1, 0.5)], [(2, 0, 0.8)]])) == [
         Candidate(1, pytest.approx(0.6 + 0.2)),
         Candidate(2, pytest.approx(0.5)),
     ]
@@ -45,8 +49,9 @@ def test_weak_but_frequent_evidence_outweighs_one_chance_hit() -> None:
 def test_the_work_that_an_upload_was_taken_from_comes_first() -> None:
     store = BruteForceStore(32)
     for work in range(1, 9):
-        store.add(work, random_directions(50, seed=work))
-    upload = unit(random_directions(50, seed=5)[10:30] + 0.5 * random_directions(20, seed=99))
+        store.add(work, directions(50, work, dim=32))
+    noise = directions(20, 99, dim=32)
+    upload = unit(directions(50, 5, dim=32)[10:30] + 0.5 * noise)
     assert ranked(store.search(upload, 16))[0] == 5
 
 
@@ -57,8 +62,34 @@ def test_many_alike_frames_of_a_work_count_once_per_frame_of_the_upload() -> Non
 
 
 def test_the_best_hit_of_a_frame_is_the_one_that_counts() -> None:
-    (candidate,) = rank_candidates(hits([[(1, 0, 0.9), (1, 1, 0.8), (1, 2, 0.4)]]), 0.3, 20)
+    (candidate,) = candidates(hits([[(1, 0, 0.9), (1, 1, 0.8), (1, 2, 0.4)]]))
     assert candidate.evidence == pytest.approx(0.6)
+
+
+def test_the_views_of_a_frame_count_as_one_frame() -> None:
+    """Of the first frame the inset is more like the work than the whole."""
+    found = hits([[(1, 0, 0.5)], [(1, 0, 0.9)], [(1, 1, 0.7)]])
+    (candidate,) = candidates(found, frames=[0, 0, 1])
+    assert candidate.evidence == pytest.approx(0.6 + 0.4)
+
+
+def test_the_views_of_a_frame_may_show_several_works() -> None:
+    found = hits([[(1, 0, 0.5), (2, 7, 0.4)], [(2, 7, 0.9)]])
+    assert candidates(found, frames=[0, 0]) == [
+        Candidate(2, pytest.approx(0.6)),
+        Candidate(1, pytest.approx(0.2)),
+    ]
+
+
+def test_an_ordinary_view_has_to_be_more_similar_than_others() -> None:
+    """Credits are like any credits: similarities up to the floor of each view are chance."""
+    found = hits([[(1, 0, 0.6)], [(2, 0, 0.5)]])
+    assert ranked(found) == [1, 2]
+    floors = np.array([0.55, 0.3], np.float32)
+    assert rank_candidates(found, np.arange(2), floors, 20) == [
+        Candidate(2, pytest.approx(0.2)),
+        Candidate(1, pytest.approx(0.05)),
+    ]
 
 
 def test_what_is_chance_is_no_candidate() -> None:
@@ -81,4 +112,5 @@ def test_places_without_a_neighbour_are_passed_over() -> None:
 
 def test_only_the_best_are_kept() -> None:
     found = hits([[(work, 0, 0.4 + work / 100) for work in range(1, 31)]])
-    assert ranked(found, limit=3) == [30, 29, 28]
+    best = rank_candidates(found, np.arange(1), CHANCE, limit=3)
+    assert [candidate.work_number for candidate in best] == [30, 29, 28]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from detector.media import Sampler, UnreadableMediaError, rate_for
 from detector.media.sample import PacketSelector
-from detector.samples import Picture, write_clip
+from detector.samples import Picture, SampleSet, transcode, whole, write_clip
 
 BITS = 10
 EVEN = [n / 10 for n in range(60)]
@@ -482,3 +482,30 @@ def test_a_packet_without_a_time_is_never_held_back() -> None:
 
 def test_what_comes_before_the_first_keyframe_goes_to_the_decoder() -> None:
     assert PacketSelector[str](1.0).push("b", 0.3, is_key=False) == ["b"]
+
+
+def test_where_bits_are_short_blocks_are_smoothed_as_a_player_does(
+    samples: SampleSet, tmp_path: Path
+) -> None:
+    """Decoding skips deblocking for speed, but not where blocks are most of what is seen."""
+    path = tmp_path / "short.mp4"
+    transcode(path, [whole(samples.films[1])], bit_rate=40_000)
+    smooth, blocky = luma_of(path, "default"), luma_of(path, "all")
+    frames = list(Sampler(path, 2.0, short_side=4000))
+    assert len(frames) > 10
+    for frame in frames:
+        luma = frame.image @ np.array([0.299, 0.587, 0.114])
+        time = min(smooth, key=lambda other: abs(other - frame.time))
+        apart = [np.abs(luma - decoded[time]).mean() for decoded in (smooth, blocky)]
+        assert apart[0] < 0.8 * apart[1]
+
+
+def luma_of(path: Path, skip_loop_filter: str) -> dict[float, np.ndarray]:
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.options = {"skip_loop_filter": skip_loop_filter}
+        return {
+            float(frame.time or 0): frame.to_ndarray(format="rgb24")
+            @ np.array([0.299, 0.587, 0.114])
+            for frame in container.decode(stream)
+        }

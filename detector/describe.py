@@ -1,0 +1,249 @@
+"""From a file to embeddings: sampling, and what each channel sees in the frames."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.descriptors import Descriptor
+from detector.matching import Views
+from detector.media import (
+    Frame,
+    Part,
+    Sampler,
+    find_parts,
+    is_uniform,
+    probe,
+    rate_for,
+    trim_borders,
+)
+from detector.settings import Settings
+from detector.types import Channel, FrameCounts
+from index.embeddings import Embeddings
+
+_BATCH = 32
+_WINDOW = 24  # frames that the layout is told from; fewer only at the start of a file
+_NEGATIVES = 4  # frames of a batch that are also looked at as negatives
+_CLOSELY = 1.5  # of the descriptor's side: insets are to have some pixels of their own
+_ALIKE = 0.7  # intersection over union from which two parts are one
+_SAME_AREA = 0.06  # a part that is the picture without its borders is no view of its own
+# The last frame may end this much before the file says it does, or this share of it.
+_MISSING_SECONDS, _MISSING_SHARE = 1.0, 0.02
+
+OnProgress = Callable[[float, float | None], None]
+"""Called with the seconds of video read so far, and with its duration if that is known."""
+
+Picture = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What all channels see in a video."""
+
+    views: Mapping[Channel, Views]
+    negatives: Embeddings | None  # a few frames, light and dark exchanged, in the copy channel
+    duration: float  # seconds
+    frames: FrameCounts
+    problem: str | None  # what could not be read, None if all was
+    timings: Mapping[str, float]  # seconds of work by stage
+
+    def embeddings(self, channel: Channel) -> Embeddings:
+        """Return what a channel sees in the frames as wholes."""
+        views = self.views[channel]
+        return Embeddings(views.vectors[views.first_rows()], views.times)
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Vectors and the frames they belong to, as they come."""
+
+    vectors: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+
+    def add(self, descriptor: Descriptor, images: list[Picture], frames: list[int]) -> None:
+        if images:
+            self.vectors.append(descriptor.describe(images))
+            self.frames += frames
+
+    def views(self, times: list[float], dim: int) -> Views:
+        vectors = np.concatenate([np.empty((0, dim), np.float32), *self.vectors])
+        frames = np.array(self.frames, np.int64)
+        order = np.argsort(frames, kind="stable")
+        return Views(np.array(times), vectors[order], frames[order])
+
+
+def describe(
+    path: Path,
+    descriptors: Mapping[Channel, Descriptor],
+    settings: Settings,
+    on_progress: OnProgress | None = None,
+    *,
+    closely: bool = False,
+    negative: bool = False,
+) -> Described:
+    """Sample a video and describe its frames; decoding runs beside describing.
+
+    Memory is bounded whatever the length: frames live in two batches, only vectors are kept.
+
+    Parameters
+    ----------
+    closely
+        Whether the copy channel also looks at parts of frames that show footage of their own, and
+        at the negatives of a few frames: for uploads, where people hide what they took.
+    negative
+        Describe the negative of every frame.
+
+    Raises
+    ------
+    UnreadableMediaError
+        When the file gives no frame.
+    """
+    info = probe(path)
+    rate = rate_for(info.duration, settings.rate)
+    side = round(settings.copy_size * (_CLOSELY if closely or negative else 1))
+    sampler = Sampler(path, rate, short_side=side)
+    timings = {"decode": 0.0, "layout": 0.0, "describe": 0.0}
+    times: list[float] = []
+    rows = {channel: _Rows() for channel in descriptors}
+    closer = None
+    if closely and Channel.COPY in descriptors:
+        closer = _Closer(descriptors[Channel.COPY], rows[Channel.COPY], settings)
+    sampled = 0
+    for batch, seconds in _batches(sampler):
+        timings["decode"] += seconds
+        started = time.perf_counter()
+        sampled += len(batch)
+        kept = [frame for frame in batch if not is_uniform(frame.image)]
+        numbers = list(range(len(times), len(times) + len(kept)))
+        times += [frame.time for frame in kept]
+        images = [trim_borders(frame.image) for frame in kept]
+        if negative:
+            images = [np.asarray(255 - image, np.uint8) for image in images]
+        for channel, descriptor in descriptors.items():
+            rows[channel].add(descriptor, images, numbers)
+        if closer is not None and kept:
+            closer.look([frame.image for frame in kept], images, numbers)
+        timings["describe"] += time.perf_counter() - started
+        if on_progress is not None:
+            on_progress(batch[-1].time, info.duration)
+    negatives = None
+    if closer is not None:
+        started = time.perf_counter()
+        negatives = closer.finish(times)
+        timings["describe"] += time.perf_counter() - started - closer.seconds
+        timings["layout"] = closer.seconds
+    end = sampler.end or 0.0
+    return Described(
+        views={channel: rows[channel].views(times, descriptors[channel].dim) for channel in rows},
+        negatives=negatives,
+        duration=max(end, info.duration or 0.0) if sampler.error is None else end,
+        frames=FrameCounts(sampled, sampled - len(times), sampler.undecodable),
+        problem=_what_is_missing(sampler, info.duration, 1 / rate),
+        timings=timings,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Frames that may show footage in parts of them."""
+
+    pictures: list[Picture]
+    trimmed: list[Picture]  # without plain borders
+    numbers: list[int]
+    parts: tuple[Part, ...]
+
+
+class _Closer:
+    """Looks for what is hidden in frames: footage in parts of them, and negatives.
+
+    A layout mostly stays longer than a batch, so the parts found in one are looked at in the
+    batches before and after it as well.
+    """
+
+    def __init__(self, descriptor: Descriptor, rows: _Rows, settings: Settings) -> None:
+        self._descriptor = descriptor
+        self._rows = rows
+        self._settings = settings
+        self._negatives = _Rows()
+        self._held: list[_Seen] = []  # the last two batches
+        self.seconds = 0.0  # spent on finding the layout
+
+    def look(self, pictures: list[Picture], trimmed: list[Picture], numbers: list[int]) -> None:
+        """Take the next frames; add views of the batch before them."""
+        if self._settings.negative_similarity < 1:
+            every = max(1, len(trimmed) // _NEGATIVES)
+            picked = range(every // 2, len(trimmed), every)
+            negatives = [np.asarray(255 - trimmed[i], np.uint8) for i in picked]
+            self._negatives.add(self._descriptor, negatives, [numbers[i] for i in picked])
+        started = time.perf_counter()
+        window = [*(self._held[-1].pictures if self._held else []), *pictures]
+        window = window[-max(_WINDOW, len(pictures)) :]
+        # A few streams change their size on the way.
+        alike = [one for one in window if one.shape == pictures[-1].shape]
+        parts = find_parts(alike) if self._settings.parts else ()
+        self.seconds += time.perf_counter() - started
+        self._held.append(_Seen(pictures, trimmed, numbers, parts))
+        if len(self._held) > 1:
+            self._describe(self._held[-2], self._held)
+        self._held = self._held[-2:]
+
+    def finish(self, times: list[float]) -> Embeddings:
+        """Add views of the last frames; return what was seen in the negatives."""
+        if self._held:
+            self._describe(self._held[-1], self._held)
+        views = self._negatives.views(times, self._descriptor.dim)
+        return Embeddings(views.vectors, views.times[views.frames])
+
+    def _describe(self, seen: _Seen, around: list[_Seen]) -> None:
+        parts: list[Part] = []
+        for one in around:
+            parts += [part for part in one.parts if all(part.overlap(p) < _ALIKE for p in parts)]
+        for part in parts:
+            views = [trim_borders(part.of(picture)) for picture in seen.pictures]
+            shown = [
+                i
+                for i, (view, whole) in enumerate(zip(views, seen.trimmed, strict=True))
+                if abs(view.size - whole.size) >= _SAME_AREA * whole.size and not is_uniform(view)
+            ]
+            self._rows.add(
+                self._descriptor, [views[i] for i in shown], [seen.numbers[i] for i in shown]
+            )
+
+
+def _batches(sampler: Sampler) -> Iterator[tuple[list[Frame], float]]:
+    """Read batches of frames one ahead, each with the seconds that decoding it took."""
+    frames = iter(sampler)
+
+    def read() -> tuple[list[Frame], float]:
+        started = time.perf_counter()
+        return list(islice(frames, _BATCH)), time.perf_counter() - started
+
+    with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
+        ahead = pool.submit(read)
+        while True:
+            batch, seconds = ahead.result()
+            if not batch:
+                return
+            ahead = pool.submit(read)
+            yield batch, seconds
+
+
+def _what_is_missing(sampler: Sampler, duration: float | None, interval: float) -> str | None:
+    problems = []
+    if sampler.error is not None:
+        problems.append(sampler.error)
+    if sampler.undecodable:
+        problems.append(f"{sampler.undecodable} packets could not be decoded")
+    end = sampler.end or 0.0
+    if duration is not None:
+        allowed = max(_MISSING_SECONDS, 2 * interval, _MISSING_SHARE * duration)
+        if end < duration - allowed:
+            problems.append(f"frames end at {end:.1f} s of {duration:.1f} s")
+    return "; ".join(problems) or None
