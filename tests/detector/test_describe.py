@@ -103,6 +103,20 @@ def test_a_layout_is_known_from_the_first_frame_that_has_it(
     assert views_per_frame(inset)[first] > 1
 
 
+def test_a_layout_is_known_up_to_the_last_frame_that_has_it(
+    hidden_copies: dict[str, Sample], descriptors: dict[Channel, Descriptor], tmp_path: Path
+) -> None:
+    """Played backwards, too few of the last frames have the inset."""
+    path = tmp_path / "backwards.mp4"
+    pictures = [picture for _, picture in footage(whole(hidden_copies["inset"].path))]
+    write_clip(path, ((n / 25, picture) for n, picture in enumerate(reversed(pictures))))
+    assert find_parts([frame.image for frame in Sampler(path, 6.0)][32:]) == ()
+    described = describe(path, descriptors, SETTINGS, closely=True)
+    showing = copy_views(described).times < 5.95
+    assert showing.sum() > 32
+    assert (views_per_frame(described)[showing] > 1).all()
+
+
 def test_the_first_view_of_a_frame_is_the_whole_of_it(
     inset: Described, hidden_copies: dict[str, Sample], descriptors: dict[Channel, Descriptor]
 ) -> None:
