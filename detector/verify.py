@@ -74,7 +74,10 @@ def _pictures(
     segment: Segment, upload: Path, film: Path, ref: Embeddings, descriptor: Descriptor
 ) -> list[tuple[Picture, Picture]]:
     """Fetch frame pairs, (upload, work), along a segment; none if the film is not the work."""
-    if not film.is_file():
+    try:
+        if not film.is_file():
+            return []
+    except OSError:  # a folder that may not be read, a name too long: as good as gone
         return []
     shares = (np.arange(_PAIRS) + 0.5) / _PAIRS
     times = segment.query_start + shares * (segment.query_end - segment.query_start)
