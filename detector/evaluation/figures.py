@@ -86,13 +86,7 @@ def measure(
     reported = [box for box in predictions if box.score >= operating_point]
     f1 = metrics.segment_f1(truth, predictions, operating_point)
     errors = metrics.boundary_errors(truth, reported)
-    by_pair: dict[tuple[str, str], list[Box]] = {}
-    for box in truth:
-        by_pair.setdefault((box.query_id, box.ref_id), []).append(box)
-    is_right = [
-        any(overlap(box, other) for other in by_pair.get((box.query_id, box.ref_id), []))
-        for box in predictions
-    ]
+    is_right = [any(box.overlap(other) > 0 for other in truth) for box in predictions]
     found: dict[tuple[str, str], list[bool]] = {}
     for upload in uploads:
         key = upload.plan.family, upload.plan.strength.name.lower()
@@ -124,10 +118,3 @@ def measure(
             for (family, strength), ones in found.items()
         ),
     )
-
-
-def overlap(one: Box, other: Box) -> bool:
-    """Whether two boxes of one pair overlap on both axes."""
-    return min(one.query_end, other.query_end) > max(one.query_start, other.query_start) and min(
-        one.ref_end, other.ref_end
-    ) > max(one.ref_start, other.ref_start)

@@ -1,16 +1,16 @@
 r"""Alignment in time: which interval of an upload shows which interval of a work.
 
 A copy is a line in the plane of upload time q and work time r, r = speed * q + offset, along which
-frames are similar. Lines are found by voting and cut to segments by a maximal sum:
+frames are similar. The best line is found exactly and cut to a segment by a maximal sum:
 
-1. Vote. For each of a set of speeds, every similar pair votes for the offset r - speed * q with
-   how far its similarity exceeds chance (temporal Hough voting: Douze, Jegou and Schmid,
-   "An Image-Based Approach to Video Copy Detection With Spatio-Temporal Post-Filtering", IEEE
-   Transactions on Multimedia 2010).
-2. Cut. Along the best lines each upload frame is worth (s - aligned) * dt, with s its best
-   similarity near the line and dt the time it stands for; a frame with no similar partner costs
-   `_MISS` * dt. The contiguous run with the maximal sum (Kadane) is the segment, so it starts and
-   ends where the evidence does and bridges gaps that its own evidence can pay for.
+1. Cut. Along a line each upload frame is worth (s - aligned) * dt, with s its best similarity near
+   the line and dt the time it stands for; a frame with no similar partner costs `_MISS` * dt. The
+   contiguous run with the maximal sum (Kadane) is the segment, so it starts and ends where the
+   evidence does and bridges gaps that its own evidence can pay for.
+2. Best line. For each of a set of speeds, offsets r - speed * q are gathered in bins, as temporal
+   Hough voting does (Douze, Jegou and Schmid, "An Image-Based Approach to Video Copy Detection With
+   Spatio-Temporal Post-Filtering", IEEE Transactions on Multimedia 2010). What the frames in a bin
+   could give at most bounds its runs, so that few lines need to be cut to find the best of all.
 3. Refine. Speed and offset are fitted to the pairs of the run by weighted least squares, and the
    run is cut again; thus speeds between those tried are found, and long copies stay on their line.
 4. Repeat without the upload frames that are explained, until the evidence runs out. Segments that
@@ -32,7 +32,7 @@ _SLOWEST, _FASTEST = 0.5, 2.0
 _SPEEDS = np.exp(np.linspace(np.log(_SLOWEST), np.log(_FASTEST), 29))  # 5 % apart, 1 among them
 _UNUSUAL_SPEED = 0.1  # share of the evidence that a doubled or halved speed costs
 _MISS = 0.3
-_REGRET, _REGRET_FROM, _REGRET_NOISE = 5.0, 0.03, 0.15
+_REGRET, _REGRET_FROM, _REGRET_NOISE = 5.0, 0.03, 0.15  # see `_less_regret`
 _LONGEST_GAP = 2.0  # seconds without any similar frame that one run can bridge
 _LONGEST_STEP = 1.0  # seconds that one frame can stand for, where frames are missing
 _MOST_CUTS = 2000  # lines cut to runs in search of the best; ten are usual

@@ -11,8 +11,8 @@ r"""How sure a segment is: a probability, learned, from a few things that can be
   original (0.57), but they change differently. Where the work hardly changes, *change* is near 0
   and agreement says nothing.
 - *seconds*: how long it goes on, on a logarithmic scale.
-- *confirmed*: whether local features of the strongest frame pairs lie as those of a copy would, and
-  what moves in the work moves in the upload (see `geometry`); where frames could be looked at.
+- *confirmed*: whether local features of frame pairs along the segment lie as those of a copy would,
+  and what moves in the work moves in the upload (see `geometry`); where frames could be looked at.
 
     score = sigmoid(w . features + intercept)
 
