@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, create_engine, delete, event, inspect, select, update
+from sqlalchemy import URL, Engine, create_engine, delete, event, inspect, select, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.orm import sessionmaker
 from sqlalchemy.schema import CreateTable
 
+from index import people_rows
 from index.errors import (
     AlreadyEnrolledError,
     CatalogError,
@@ -48,6 +50,8 @@ from index.schema import (
 )
 
 _BUSY_TIMEOUT_S = 30
+
+_log = logging.getLogger(__name__)
 
 _Record = TypeVar("_Record", Work, EmbeddingsFile, BackgroundSource, IndexFile)
 
@@ -112,6 +116,11 @@ class Catalog:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
+
+    @property
+    def engine(self) -> Engine:
+        """The database, for the parts of the catalogue that have a module of their own."""
+        return self._engine
 
     @property
     def id(self) -> str:
@@ -218,11 +227,17 @@ class Catalog:
             session.execute(delete(EmbeddingsRow).where(EmbeddingsRow.work_number == number))
             session.execute(delete(WorkRow).where(WorkRow.number == number))
 
-    def fingerprint(self) -> str:
-        """SHA-256 of all that decides what a scan finds: works, rights, embeddings, background."""
+    def fingerprint(self, today: date | None = None) -> str:
+        """SHA-256 of all that decides what a scan finds: works, rights, background, people ...
+
+        Those whose time is over by `today` (the present day in UTC, unless given) are not found
+        any more, so it also changes on the day after a person's last.
+        """
         digest = hashlib.sha256()
         records = [*map(asdict, self.works()), *map(asdict, self.embeddings_files())]
         records += map(asdict, self.background_sources())
+        with self._sessions() as session:
+            records += people_rows.facts(session, today or datetime.now(UTC).date())
         for record in records:
             digest.update(json.dumps(record, default=str, sort_keys=True).encode())
         return digest.hexdigest()
@@ -351,6 +366,35 @@ class Catalog:
             row = session.get(ScanRow, key)
             return None if row is None else row.result
 
+    # Erasure
+
+    def scrub(self, *, anew: bool = False) -> bool:
+        """Let go of what removed rows have left in SQLite's files; elsewhere it does nothing.
+
+        Parameters
+        ----------
+        anew
+            Also write the whole database anew.
+
+        Returns
+        -------
+        bool
+            False if that could not be done, as another process was reading for too long.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return True
+        with self._engine.connect() as connection:
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                if anew:
+                    connection.execute(text("VACUUM"))
+                # Copies of changed pages, from before and after, are in the write-ahead log.
+                busy, _, _ = connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
+            except DBAPIError as error:
+                _log.warning("cannot tidy up the catalogue: %s", error.orig)
+                return False
+        return not busy
+
     def _find_work(self, column: Any, value: str | int) -> Work | None:
         with self._sessions() as session:
             row = session.scalars(select(WorkRow).where(column == value)).one_or_none()
@@ -401,4 +445,5 @@ def _configure_sqlite(connection: Any, _: object) -> None:
     cursor.execute("PRAGMA journal_mode = WAL")  # readers go on while one process writes
     cursor.execute("PRAGMA synchronous = FULL")  # a commit that has returned survives a power cut
     cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA secure_delete = ON")  # what is removed is overwritten
     cursor.close()

@@ -31,6 +31,22 @@ class AlreadyEnrolledError(CatalogError):
     """The very same file, or a work's channel, is in the index already."""
 
 
+class InvalidPersonError(CatalogError, ValueError):
+    """What was said of a person or their faces cannot be written down."""
+
+
+class UnknownPersonError(CatalogError, LookupError):
+    """No person has that id or number."""
+
+
+class PersonIdTakenError(CatalogError):
+    """Somebody already goes by that id."""
+
+
+class WrongKeyError(ReferenceIndexError):
+    """What is sealed does not open with the key that was given."""
+
+
 class SpaceMismatchError(ReferenceIndexError):
     """Vectors of two descriptors would be compared with each other."""
 

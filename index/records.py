@@ -68,8 +68,7 @@ class NewWork:
             raise InvalidWorkError(
                 f"policy {str(self.policy)!r} is none of {', '.join(Policy)}"
             ) from error
-        if not _SHA256.fullmatch(self.digest):
-            raise InvalidWorkError(f"{self.digest!r} is not a SHA-256 digest in hexadecimal")
+        check_digest(self.digest)
         if not (math.isfinite(self.duration) and self.duration >= 0):
             raise InvalidWorkError(f"a duration of {self.duration} s is not possible")
         if not 0 <= self.frames_uniform <= self.frames_sampled:
@@ -167,6 +166,12 @@ def check_id(work_id: str) -> None:
             f"{work_id!r} cannot be an id: give one of 1 to 128 printable characters, without "
             "slashes or backslashes, with --id"
         )
+
+
+def check_digest(digest: str) -> None:
+    """Refuse what is not a SHA-256 in 64 hexadecimal digits, lower case."""
+    if not _SHA256.fullmatch(digest):
+        raise InvalidWorkError(f"{digest!r} is not a SHA-256 digest in hexadecimal")
 
 
 def check_channel(channel: str) -> None:

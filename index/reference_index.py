@@ -15,6 +15,8 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,7 +27,9 @@ from numpy.typing import ArrayLike, NDArray
 from sqlalchemy import URL
 
 from index.catalog import Catalog
+from index.cipher import Cipher
 from index.embeddings import Embeddings, read_embeddings, write_embeddings
+from index.erasure import check_erased, check_people, erase_leftovers
 from index.errors import (
     CatalogError,
     DamagedFileError,
@@ -35,6 +39,7 @@ from index.errors import (
     UnknownWorkError,
 )
 from index.files import write_atomically
+from index.people import People
 from index.records import (
     BackgroundSource,
     EmbeddingsFile,
@@ -82,6 +87,7 @@ class ReferenceIndex:
         self.home = home
         self._catalog = catalog
         self._lock = lock
+        self._people = People(catalog, partial(_turn, lock, home))
         self._search = SearchIndex(home, catalog)
         self._has_written = False
         self._background: dict[tuple[str, str], NDArray[np.float32]] = {}  # by channel and space
@@ -255,6 +261,13 @@ class ReferenceIndex:
         """Find the work enrolled from the file with this SHA-256, if any."""
         return self._catalog.find_digest(digest)
 
+    # People
+
+    @property
+    def people(self) -> People:
+        """Everybody with a protected likeness."""
+        return self._people
+
     # Background
 
     def add_background(
@@ -420,14 +433,17 @@ class ReferenceIndex:
 
     # The index as a whole
 
-    def fingerprint(self) -> str:
-        """Return what changes when a work or background does: 64 hexadecimal digits.
+    def fingerprint(self, today: date | None = None) -> str:
+        """Return what changes when works, background or people do: 64 hexadecimal digits.
+
+        It also changes when a person's time is over by `today`: the present day in UTC, unless
+        given.
 
         Searches from now on see at least what it stands for, also if another process wrote it.
         """
         self._search.look_again()
         self._background = {}
-        return self._catalog.fingerprint()
+        return self._catalog.fingerprint(today)
 
     def remember_scan(self, key: str, result: str) -> None:
         """Keep a finished scan's result (JSON), so that a batch can go on where it stopped."""
@@ -441,19 +457,31 @@ class ReferenceIndex:
         """How much is in the index."""
         return measure(self.home, self._catalog)
 
-    def verify(self, repair: bool = False) -> list[str]:
-        """Compare files, catalogue and FAISS files with each other.
+    def verify(self, repair: bool = False, cipher: Cipher | None = None) -> list[str]:
+        """Compare files, catalogue and FAISS files with each other, and prove erasure.
+
+        All files in the home folder are read, to see that nothing is left of removed people.
 
         Parameters
         ----------
         repair
-            Also mend what can be: build FAISS files anew, sweep orphans. Embeddings files cannot
-            be mended; the message names the work or background to add again.
+            Also mend what can be: build FAISS files anew, sweep orphans, write the catalogue's
+            files anew without what was erased. Embeddings files cannot be mended; the message
+            names the work or background to add again.
+        cipher
+            The key of people's faces, to see that each opens; None not to look into them.
 
         Returns
         -------
         list of str
             What was found wrong (before any repair), a sentence each; empty if all is well.
+
+        Raises
+        ------
+        WrongKeyError
+            People are sealed with another key.
+        IndexBusyError
+            Another process is writing.
         """
         with self._writing():  # an enrolment halfway through looks like damage
             problems, damaged = check_embeddings(self.home, self._catalog)
@@ -463,6 +491,9 @@ class ReferenceIndex:
             for name in find_orphans(self.home, self._catalog):
                 owner = "background" if name.startswith(f"{BACKGROUND}/") else "work"
                 problems.append(f"{name} belongs to no {owner}")
+            about_people = check_people(self._catalog, cipher)
+            about_people += check_erased(self.home, self._catalog)
+            problems += about_people
             if repair:
                 for channel in [name for name, texts in derived.items() if texts]:
                     if channel in damaged:
@@ -473,6 +504,8 @@ class ReferenceIndex:
                     else:
                         self._search.rebuild(channel)
                 sweep_orphans(self.home, self._catalog)
+                if about_people:
+                    erase_leftovers(self._catalog)
         return problems
 
     def compact(self) -> Compaction:

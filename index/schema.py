@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from sqlalchemy import (
     CheckConstraint,
     DateTime,
     Dialect,
     ForeignKey,
+    LargeBinary,
     String,
     Text,
     UniqueConstraint,
@@ -16,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from index.person_records import LIKENESS_POLICIES
 from index.records import Policy
 
 # A table that older versions can do without does not make it another version.
@@ -134,3 +136,71 @@ class ScanRow(Base):
     key: Mapped[str] = mapped_column(Text, primary_key=True)
     result: Mapped[str] = mapped_column(Text)
     finished_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class PersonRow(Base):
+    """Somebody with a protected likeness."""
+
+    __tablename__ = "people"
+    __table_args__ = (
+        CheckConstraint(
+            f"policy IN {tuple(map(str, LIKENESS_POLICIES))}", name="likeness_policy_is_known"
+        ),
+        # A number that came back after a removal would make results and copies of one person's
+        # faces point to another.
+        {"sqlite_autoincrement": True},
+    )
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(128), unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    authority: Mapped[str] = mapped_column(Text)
+    retain_until: Mapped[date]
+    policy: Mapped[str] = mapped_column(String(16))
+    added_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ReferenceFaceRow(Base):
+    """A face of a person: vector and picture are sealed, see `index.people_rows`."""
+
+    __tablename__ = "reference_faces"
+
+    person_number: Mapped[int] = mapped_column(
+        ForeignKey("people.number", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    space: Mapped[str] = mapped_column(Text)
+    dim: Mapped[int]
+    source: Mapped[str] = mapped_column(Text)
+    source_digest: Mapped[str] = mapped_column(_Sha256)
+    time: Mapped[float | None]
+    # Last, and the large one behind the small one: SQLite reads a row only as far as it must.
+    sealed_vector: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed_crop: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class CastRow(Base):
+    """Somebody in the cast of a work."""
+
+    __tablename__ = "casts"
+
+    work_number: Mapped[int] = mapped_column(
+        ForeignKey("works.number", ondelete="CASCADE"), primary_key=True
+    )
+    person_number: Mapped[int] = mapped_column(
+        ForeignKey("people.number", ondelete="CASCADE"), primary_key=True
+    )
+    position: Mapped[int]  # in the order of the credits
+
+
+class ErasedRow(Base):
+    """That a person was removed, and how to recognise what should be gone; keeps no name."""
+
+    __tablename__ = "erased"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    person_id: Mapped[str] = mapped_column(Text)
+    erased_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # Of all that was sealed for this person, one after the other, every bit turned round: a
+    # search for what is left must not find this very list.
+    nonces: Mapped[bytes] = mapped_column(LargeBinary)

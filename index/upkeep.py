@@ -6,10 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from index.catalog import Catalog
 from index.embeddings import read_embeddings
 from index.errors import DamagedFileError
 from index.files import TEMPORARY_SUFFIX
+from index.people_rows import count
 from index.records import NewEmbeddingsFile
 from index.search_index import FOLDER as VECTORS
 
@@ -37,6 +40,8 @@ class IndexStats:
     works: int
     seconds: float  # of reference footage
     channels: dict[str, ChannelStats]
+    people: int = 0
+    faces: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,8 @@ def measure(home: Path, catalog: Catalog) -> IndexStats:
         sizes[file.channel] += _size(home / file.file)
     for channel, index_file in catalog.index_files().items():
         sizes[channel] += _size(home / index_file.file)
+    with Session(catalog.engine) as session:
+        people, faces = count(session)
     return IndexStats(
         works=len(works),
         seconds=sum(work.duration for work in works),
@@ -69,6 +76,8 @@ def measure(home: Path, catalog: Catalog) -> IndexStats:
             channel: ChannelStats(space, counts[channel], vectors[channel], sizes[channel])
             for channel, space in sorted(spaces.items())
         },
+        people=people,
+        faces=faces,
     )
 
 
