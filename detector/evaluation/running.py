@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,15 +68,15 @@ def make_set(
     negatives: int,
     folder: Path,
     same: Sequence[str] = (),
+    families: Collection[str] = (),
 ) -> tuple[list[tuple[str, Path]], list[Upload]]:
     """Make the uploads; return the works to enrol, (id, file), and the uploads.
 
-    `same` as in `choose_clips`.
+    `same` as in `choose_clips`; `families` of edits to make copies with, all if none is named.
     """
-    plans = [
-        *plan_copies(references, others, seed, per_cell),
-        *plan_negatives(others, seed, negatives),
-    ]
+    copies = plan_copies(references, others, seed, per_cell)
+    plans = [plan for plan in copies if not families or plan.family in families]
+    plans += plan_negatives(others, seed, negatives)
     generic = plan_generic_works(seed)
     with Files("making uploads", len(plans) + len(generic)) as files:
         made = make_all(
@@ -145,7 +145,7 @@ def predicted(result: ScanResult, upload: Upload) -> list[tuple[Box, Segment]]:
         (
             Box(
                 upload.plan.query_id,
-                flag.match.work_id,
+                flag.match.ref_id,
                 segment.query_start,
                 segment.query_end,
                 segment.ref_start,
@@ -155,6 +155,6 @@ def predicted(result: ScanResult, upload: Upload) -> list[tuple[Box, Segment]]:
             segment,
         )
         for flag in result.flags
-        if flag.match.work_id not in upload.twins
+        if flag.match.ref_id not in upload.twins
         for segment in flag.match.segments
     ]
