@@ -94,13 +94,13 @@ def check_erased(home: Path, catalog: Catalog) -> list[str]:
     list of str
         Problems in words. A catalogue that is elsewhere is not searched.
     """
-    owners: list[str] = []
+    owners: list[int] = []
     nonces: list[bytes] = []
     with sessionmaker(catalog.engine)() as session:
-        for person_id, hidden in session.execute(select(ErasedRow.person_id, ErasedRow.nonces)):
+        for person, hidden in session.execute(select(ErasedRow.person_number, ErasedRow.nonces)):
             theirs = masked(hidden)
             for begin in range(0, len(theirs), NONCE_BYTES):
-                owners.append(person_id)
+                owners.append(person)
                 nonces.append(theirs[begin : begin + NONCE_BYTES])
     if not nonces:
         return []
@@ -110,14 +110,14 @@ def check_erased(home: Path, catalog: Catalog) -> list[str]:
         for name, why in leftovers.unreadable.items()
     ]
     for name, found in leftovers.found.items():
-        for person_id, count in Counter(owners[number] for number in found).items():
+        for person, count in Counter(owners[number] for number in found).items():
             remedy = (
                 "`matchcut index verify --repair` writes it anew"
                 if name in _CATALOGUE
                 else "delete this file"
             )
             problems.append(
-                f"{name} still holds faces of the erased person {person_id!r} ({count} sealed "
+                f"{name} still holds faces of somebody erased (number {person}; {count} sealed "
                 f"values): {remedy}"
             )
     return problems

@@ -33,8 +33,8 @@ class Leftovers:
 def find_leftovers(folder: Path, needles: Sequence[bytes]) -> Leftovers:
     """Look which of the needles are anywhere in a folder's files, however deep.
 
-    Reads each file once; how long that takes does not depend on the number of needles. Links to
-    folders are not followed.
+    Reads each file once; a thousand needles take hardly longer than one. Links to folders are not
+    followed.
 
     Parameters
     ----------

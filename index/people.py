@@ -136,7 +136,9 @@ class People:
                 nonces = b"".join(load_nonces(session, person.number))
                 session.add(
                     ErasedRow(
-                        person_id=person.id, erased_at=datetime.now(UTC), nonces=masked(nonces)
+                        person_number=person.number,
+                        erased_at=datetime.now(UTC),
+                        nonces=masked(nonces),
                     )
                 )
                 for table in (CastRow, ReferenceFaceRow):

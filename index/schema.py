@@ -194,12 +194,11 @@ class CastRow(Base):
 
 
 class ErasedRow(Base):
-    """That a person was removed, and how to recognise what should be gone; keeps no name."""
+    """That somebody was removed, and how to recognise what should be gone; not who it was."""
 
     __tablename__ = "erased"
 
-    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    person_id: Mapped[str] = mapped_column(Text)
+    person_number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     erased_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # Of all that was sealed for this person, one after the other, every bit turned round: a
     # search for what is left must not find this very list.
