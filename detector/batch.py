@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 from detector.describe import OnProgress
 from detector.descriptors import Descriptor, space_of
+from detector.faces import FaceChannel
 from detector.inputs import InputError, Source
 from detector.output import from_json, to_json
 from detector.pipeline import scan
@@ -18,6 +19,8 @@ from detector.settings import Settings
 from detector.types import Channel, ScanResult, Status
 from index.reference_index import ReferenceIndex
 
+# Settings that no result depends on; the key of the enrolled faces is not to be kept, either.
+_NOT_OF_RESULTS = {"home", "database_url", "channels", "people_key", "people_key_file"}
 _AHEAD = 2  # uploads per worker that may be finished before their turn to be reported
 
 
@@ -41,6 +44,7 @@ class Batch:
         descriptors: Mapping[Channel, Descriptor],
         settings: Settings,
         *,
+        faces: FaceChannel | None = None,
         min_score: float | None = None,
         workers: int = 1,
         resume: bool = False,
@@ -48,6 +52,7 @@ class Batch:
         self._index = index
         self._descriptors = descriptors
         self._settings = settings
+        self._faces = faces
         self._min_score = min_score
         self._workers = workers
         self._resume = resume
@@ -55,7 +60,8 @@ class Batch:
             [
                 version("matchcut"),
                 {channel: space_of(d) for channel, d in descriptors.items()},
-                settings.model_dump(mode="json", exclude={"home", "database_url", "channels"}),
+                None if faces is None else space_of(faces.descriptor),
+                settings.model_dump(mode="json", exclude=_NOT_OF_RESULTS),
                 min_score,
                 index.fingerprint(),
             ]
@@ -94,6 +100,7 @@ class Batch:
             self._index,
             self._descriptors,
             self._settings,
+            faces=self._faces,
             min_score=self._min_score,
             on_progress=on_progress,
         )

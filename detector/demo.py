@@ -78,7 +78,7 @@ def _print_comparison(
     for upload, result in zip(uploads, results, strict=True):
         name = upload.path.name
         found = [
-            (flag.match.work_id, segment)
+            (flag.match.ref_id, segment)
             for flag in result.flags
             if flag.verdict.is_flagged
             for segment in flag.match.segments

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from detector.descriptors import Descriptor
+from detector.faces import SHORT_SIDE as FACES_SIDE
+from detector.faces import FaceWatch
 from detector.matching import Views
 from detector.media import (
     Frame,
@@ -87,6 +90,7 @@ def describe(
     *,
     closely: bool = False,
     negative: bool = False,
+    watch: FaceWatch | None = None,
 ) -> Described:
     """Sample a video and describe its frames; decoding runs beside describing.
 
@@ -99,6 +103,8 @@ def describe(
         at the negatives of a few frames: for uploads, where people hide what they took.
     negative
         Describe the negative of every frame.
+    watch
+        Is shown the frames as well, larger than the descriptors need them.
 
     Raises
     ------
@@ -108,7 +114,7 @@ def describe(
     info = probe(path)
     rate = rate_for(info.duration, settings.rate)
     side = round(settings.copy_size * (_CLOSELY if closely or negative else 1))
-    sampler = Sampler(path, rate, short_side=side)
+    sampler = Sampler(path, rate, short_side=side if watch is None else max(side, FACES_SIDE))
     timings = {"decode": 0.0, "layout": 0.0, "describe": 0.0}
     times: list[float] = []
     rows = {channel: _Rows() for channel in descriptors}
@@ -118,12 +124,15 @@ def describe(
     sampled = 0
     for batch, seconds in _batches(sampler):
         timings["decode"] += seconds
-        started = time.perf_counter()
         sampled += len(batch)
-        kept = [frame for frame in batch if not is_uniform(frame.image)]
+        if watch is not None:
+            watch.look(batch)
+        started = time.perf_counter()
+        pictures = [_scaled_down(frame, side) for frame in batch]
+        kept = [frame for frame in pictures if not is_uniform(frame.image)]
         numbers = list(range(len(times), len(times) + len(kept)))
         times += [frame.time for frame in kept]
-        images = [trim_borders(frame.image) for frame in kept]
+        images = [trim_borders(frame.image) for frame in kept] if descriptors else []
         if negative:
             images = [np.asarray(255 - image, np.uint8) for image in images]
         for channel, descriptor in descriptors.items():
@@ -133,6 +142,8 @@ def describe(
         timings["describe"] += time.perf_counter() - started
         if on_progress is not None:
             on_progress(batch[-1].time, info.duration)
+    if watch is not None:
+        watch.finish()
     negatives = None
     if closer is not None:
         started = time.perf_counter()
@@ -233,6 +244,17 @@ def _batches(sampler: Sampler) -> Iterator[tuple[list[Frame], float]]:
                 return
             ahead = pool.submit(read)
             yield batch, seconds
+
+
+def _scaled_down(frame: Frame, short_side: int) -> Frame:
+    """Return a frame no larger than the descriptors need it."""
+    height, width = frame.image.shape[:2]
+    scale = short_side / min(height, width)
+    if scale >= 1:
+        return frame
+    size = (round(width * scale), round(height * scale))
+    image = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+    return Frame(frame.time, np.asarray(image, np.uint8))
 
 
 def _what_is_missing(sampler: Sampler, duration: float | None, interval: float) -> str | None:

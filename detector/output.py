@@ -1,37 +1,40 @@
 """Scan results as CSV, JSON lines and a table.
 
-The CSV has one row per segment and begins with the columns of the field's matching track
-(VSC2022), so that its evaluation tools read it.
+The CSV has one row per segment or appearance and begins with the columns of the field's matching
+track (VSC2022), so that its evaluation tools read it.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text  # names may look like markup
 
-from detector.query import Moment
 from detector.text import clock, visible
 from detector.types import (
+    Appearance,
+    Box,
     Channel,
     Evidence,
+    FaceCounts,
     Flag,
     FrameCounts,
     FramePair,
+    Likeness,
     Match,
     ScanResult,
     Segment,
     Status,
     Verdict,
 )
-from index.records import BackgroundSource, Work
 
 CSV_COLUMNS = (
     "query_id", "ref_id", "query_start", "query_end", "ref_start", "ref_end",
@@ -47,8 +50,30 @@ class Writer(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Find:
+    """A segment or an appearance, as CSV and table have it."""
+
+    query: tuple[float, float]  # seconds
+    ref: tuple[float, float] | None  # None: a person, of whom there is no film
+    score: float
+    verdict: Verdict
+    remark: str
+
+
+def _finds(flag: Flag) -> Iterator[_Find]:
+    for one in flag.match.segments:
+        query, ref = (one.query_start, one.query_end), (one.ref_start, one.ref_end)
+        yield _Find(query, ref, one.score, flag.verdict, ", ".join(one.edits))
+    for face in flag.match.appearances:
+        # The verdict is on account of the likely ones; on a face that resembles nothing acts.
+        is_likely = face.likeness is Likeness.LIKELY
+        verdict = flag.verdict if is_likely else Verdict.CLEAR
+        yield _Find((face.start, face.end), None, face.score, verdict, face.likeness)
+
+
 class CsvWriter:
-    """One row per segment; times in seconds with three decimals."""
+    """One row per segment or appearance; times in seconds with three decimals."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -57,21 +82,16 @@ class CsvWriter:
 
     def write(self, result: ScanResult) -> None:
         for flag in result.flags:
-            for segment in flag.match.segments:
-                times = (
-                    segment.query_start,
-                    segment.query_end,
-                    segment.ref_start,
-                    segment.ref_end,
-                )
+            for find in _finds(flag):
+                times = [f"{time:.3f}" for time in (*find.query, *(find.ref or ()))]
                 self._rows.writerow(
                     (
                         _encodable(result.query_id),
-                        flag.match.work_id,
-                        *(f"{time:.3f}" for time in times),
-                        f"{segment.score:.4f}",
+                        flag.match.ref_id,
+                        *(times if find.ref else [*times, "", ""]),
+                        f"{find.score:.4f}",
                         flag.match.channel.value,
-                        flag.verdict.value,
+                        find.verdict.value,
                     )
                 )
         self._stream.flush()
@@ -100,7 +120,14 @@ class TableWriter:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._table = empty_table(
-            "upload", "verdict", "work", "upload time", "work time", "score", "channel", "edits"
+            "upload",
+            "verdict",
+            "work or person",
+            "upload time",
+            "work time",
+            "score",
+            "channel",
+            "edits",
         )
         self._count = 0
 
@@ -111,16 +138,16 @@ class TableWriter:
             state = f"{result.status}: {result.reason}"
             self._table.add_row(name, Text(visible(state), style="red"), *[""] * 6)
         for flag in result.flags:
-            for segment in flag.match.segments:
+            for find in _finds(flag):
                 self._table.add_row(
                     name,
-                    Text(flag.verdict, style="bold" if flag.verdict.is_flagged else "dim"),
-                    Text(visible(flag.match.work_id)),
-                    f"{clock(segment.query_start)} - {clock(segment.query_end)}",
-                    f"{clock(segment.ref_start)} - {clock(segment.ref_end)}",
-                    f"{segment.score:.2f}",
+                    Text(find.verdict, style="bold" if find.verdict.is_flagged else "dim"),
+                    Text(visible(flag.match.ref_id)),
+                    _span(find.query),
+                    _span(find.ref) if find.ref else "",
+                    f"{find.score:.2f}",
                     flag.match.channel,
-                    ", ".join(segment.edits),
+                    find.remark,
                 )
         if result.status is Status.OK and not result.flags:
             self._table.add_row(name, Text("clear", style="green"), *[""] * 6)
@@ -128,6 +155,10 @@ class TableWriter:
     def close(self) -> None:
         if self._count:
             print_table(self._table, self._stream)
+
+
+def _span(times: tuple[float, float]) -> str:
+    return " - ".join(map(clock, times))
 
 
 def empty_table(*columns: str) -> Table:
@@ -163,25 +194,36 @@ def to_json(result: ScanResult) -> dict[str, Any]:
     """Return a result as plain JSON values; `from_json` reads them back."""
     values = asdict(result)
     values["verdict"] = result.verdict
-    values["flags"] = [
-        {
-            "work_id": flag.match.work_id,
-            "title": flag.title,
-            "owner": flag.owner,
-            "channel": flag.match.channel,
-            "score": flag.match.score,
-            "verdict": flag.verdict,
-            "reason": flag.reason,
-            "segments": [asdict(segment) for segment in flag.match.segments],
-        }
-        for flag in result.flags
-    ]
-    values["matches"] = values.pop("flags")
+    values.pop("flags")
+    values["matches"] = [_flag_values(flag) for flag in result.flags]
     return values
+
+
+def _flag_values(flag: Flag) -> dict[str, Any]:
+    match = flag.match
+    verdict = {
+        "channel": match.channel,
+        "score": match.score,
+        "verdict": flag.verdict,
+        "reason": flag.reason,
+    }
+    if match.channel is Channel.FACE:
+        person = {"person_id": match.ref_id, "name": flag.title, "authority": flag.owner}
+        appearances = [_appearance_values(one) for one in match.appearances]
+        return {**person, **verdict, "appearances": appearances}
+    work = {"work_id": match.ref_id, "title": flag.title, "owner": flag.owner}
+    return {**work, **verdict, "segments": [asdict(segment) for segment in match.segments]}
+
+
+def _appearance_values(appearance: Appearance) -> dict[str, Any]:
+    # JSON has no infinity: null stands for that of the only person enrolled.
+    margin = appearance.margin if math.isfinite(appearance.margin) else None
+    return {**asdict(appearance), "margin": margin}
 
 
 def from_json(values: dict[str, Any]) -> ScanResult:
     """Return the result that `to_json` wrote."""
+    faces = values["faces"]
     return ScanResult(
         source=values["source"],
         query_id=values["query_id"],
@@ -191,25 +233,43 @@ def from_json(values: dict[str, Any]) -> ScanResult:
         channels=tuple(Channel(name) for name in values["channels"]),
         flags=tuple(_flag(match) for match in values["matches"]),
         frames=FrameCounts(**values["frames"]),
+        faces=None if faces is None else FaceCounts(**faces),
         timings=values["timings"],
     )
 
 
 def _flag(values: dict[str, Any]) -> Flag:
-    segments = tuple(
-        Segment(
-            **{
-                **segment,
-                "evidence": Evidence(**segment["evidence"]),
-                "pairs": tuple(FramePair(**pair) for pair in segment["pairs"]),
-                "edits": tuple(segment["edits"]),
-            }
-        )
-        for segment in values["segments"]
+    channel, score = Channel(values["channel"]), values["score"]
+    if channel is Channel.FACE:
+        appearances = tuple(_appearance(one) for one in values["appearances"])
+        match = Match(values["person_id"], channel, score, appearances=appearances)
+        title, owner = values["name"], values["authority"]
+    else:
+        segments = tuple(_segment(segment) for segment in values["segments"])
+        match = Match(values["work_id"], channel, score, segments)
+        title, owner = values["title"], values["owner"]
+    return Flag(match, Verdict(values["verdict"]), values["reason"], title, owner)
+
+
+def _segment(values: dict[str, Any]) -> Segment:
+    return Segment(
+        **{
+            **values,
+            "evidence": Evidence(**values["evidence"]),
+            "pairs": tuple(FramePair(**pair) for pair in values["pairs"]),
+            "edits": tuple(values["edits"]),
+        }
     )
-    match = Match(values["work_id"], Channel(values["channel"]), values["score"], segments)
-    return Flag(
-        match, Verdict(values["verdict"]), values["reason"], values["title"], values["owner"]
+
+
+def _appearance(values: dict[str, Any]) -> Appearance:
+    return Appearance(
+        **{
+            **values,
+            "likeness": Likeness(values["likeness"]),
+            "margin": math.inf if values["margin"] is None else values["margin"],
+            "box": Box(**values["box"]),
+        }
     )
 
 
@@ -218,8 +278,14 @@ def outcome(result: ScanResult) -> str:
     parts = [] if result.status is Status.OK else [f"{result.status}: {result.reason}"]
     if result.status is not Status.UNREADABLE:
         parts.append(result.verdict.value)
-        parts += [f"{flag.match.work_id} {flag.match.score:.2f}" for flag in result.flags]
+        parts += [_what_is_found(flag.match) for flag in result.flags]
     return "; ".join(parts)
+
+
+def _what_is_found(match: Match) -> str:
+    likenesses = {one.likeness for one in match.appearances}
+    only = "resembles " if likenesses == {Likeness.RESEMBLES} else ""
+    return f"{only}{match.ref_id} {match.score:.2f}"
 
 
 def summary(results: Sequence[ScanResult]) -> str:
@@ -227,85 +293,22 @@ def summary(results: Sequence[ScanResult]) -> str:
     counts = Counter(result.status for result in results)
     flagged = sum(result.verdict.is_flagged for result in results)
     seconds = sum(result.duration or 0.0 for result in results)
-    return (
+    text = (
         f"{len(results)} uploads, {clock(seconds)} of video: {flagged} flagged, "
         f"{counts[Status.PARTIAL]} read in part, {counts[Status.UNREADABLE]} unreadable"
     )
+    faces = [result.faces for result in results if result.faces is not None]
+    return f"{text}; {faces_in_words(faces)}" if faces else text
 
 
-def work_values(work: Work) -> dict[str, Any]:
-    """Return what is listed of a work, by column."""
-    return {
-        "id": work.id,
-        "title": work.title,
-        "owner": work.owner,
-        "policy": work.policy.value,
-        "duration": round(work.duration, 3),
-        "frames": work.frames_sampled - work.frames_uniform,
-        "uniform_frames": work.frames_uniform,
-        "added_at": work.added_at.isoformat(timespec="seconds"),
-        "source": work.source,
-        "digest": work.digest,
-    }
-
-
-def background_values(source: BackgroundSource, space: str | None) -> dict[str, Any]:
-    """Return what is listed of footage in the background, by column.
-
-    Parameters
-    ----------
-    space
-        That of the works; what was described in another is not used. None if there are no works.
-    """
-    return {
-        "id": source.number,
-        "frames": source.count,
-        "used": "yes" if space in (None, source.space) else "no",
-        "space": source.space,
-        "added_at": source.added_at.isoformat(timespec="seconds"),
-        "source": source.source,
-        "digest": source.source_digest,
-    }
-
-
-def write_rows(
-    output_format: str, rows: Sequence[Mapping[str, Any]], stream: TextIO, none: str = ""
-) -> None:
-    """Write records of the same columns as a table, JSON lines or CSV.
-
-    Parameters
-    ----------
-    none
-        What a table says when there is no record.
-    """
-    if output_format == "jsonl":
-        for row in rows:
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-    elif output_format == "csv":
-        if rows:
-            table = csv.DictWriter(stream, rows[0].keys(), lineterminator="\n")
-            table.writeheader()
-            table.writerows(rows)
-    elif rows:
-        grid = empty_table(*rows[0].keys())
-        for row in rows:
-            grid.add_row(
-                *(Text("" if value is None else visible(str(value))) for value in row.values())
-            )
-        print_table(grid, stream)
-    else:
-        stream.write(f"{none}\n")
-
-
-def moment_rows(moments: Sequence[Moment]) -> list[dict[str, Any]]:
-    """Return what is listed of moments, by column."""
-    return [
-        {
-            "work": moment.work_id,
-            "title": moment.title,
-            "time": round(moment.time, 3),
-            "similarity": round(moment.similarity, 4),
-            "channel": moment.channel.value,
-        }
-        for moment in moments
-    ]
+def faces_in_words(counts: Sequence[FaceCounts]) -> str:
+    """Say what became of the faces in one upload or several."""
+    tracks, likely, resembles, unknown = (
+        sum(getattr(one, name) for one in counts)
+        for name in ("tracks", "likely", "resembles", "unknown")
+    )
+    text = (
+        f"{tracks} face{'s' if tracks != 1 else ''} followed, {likely} likely, {resembles} "
+        f"resemble{'s' if resembles == 1 else ''}, {unknown} unknown"
+    )
+    return f"{text}; nothing is kept of the unknown" if unknown else text

@@ -15,6 +15,7 @@ import numpy as np
 from detector.background import background_of
 from detector.describe import Described, OnProgress, describe
 from detector.descriptors import Descriptor, space_of
+from detector.faces import FaceChannel, FaceWatch
 from detector.inputs import InputError, Source
 from detector.matching import (
     Candidate,
@@ -25,8 +26,10 @@ from detector.matching import (
     rank_candidates,
     similar_pairs,
 )
+from detector.matching.likeness import appearances_above
 from detector.media import UnreadableMediaError
-from detector.rights import judge
+from detector.replaced import mark_replaced, mark_strangers_to_cast
+from detector.rights import judge, judge_likeness
 from detector.settings import Settings
 from detector.types import Channel, Flag, Match, ScanResult, Status
 from detector.verify import verify
@@ -121,13 +124,16 @@ def scan(
     descriptors: Mapping[Channel, Descriptor],
     settings: Settings,
     *,
+    faces: FaceChannel | None = None,
     min_score: float | None = None,
     on_progress: OnProgress | None = None,
 ) -> ScanResult:
-    """Find the enrolled works in an upload. A file that cannot be read is a result, not an error.
+    """Find enrolled works and people in an upload. An unreadable file is a result, not an error.
 
     Parameters
     ----------
+    faces
+        Who is to be found by their face; None: nobody looks at faces.
     min_score
         Matches and segments below it are left out; by default the channel's operating point.
 
@@ -144,7 +150,10 @@ def scan(
     }
     try:
         with source.local() as path:
-            described = describe(path, descriptors, settings, on_progress, closely=True)
+            watch = None if faces is None else FaceWatch(faces.descriptor)
+            described = describe(
+                path, descriptors, settings, on_progress, closely=True, watch=watch
+            )
             timings = {**described.timings, "search": 0.0, "align": 0.0, "verify": 0.0}
             views = dict(described.views)
             if _looks_negative(described, index, settings):
@@ -154,12 +163,20 @@ def scan(
                 for stage, seconds in negative.timings.items():
                     timings[stage] += seconds
             flags: list[Flag] = []
+            seen = None
+            if faces is not None and watch is not None:
+                seen = _Seen(watch, faces, index, settings)
+                flags += seen.flags(min_score)
             for channel, query in views.items():
                 matching = _Matching(channel, descriptors[channel], index, settings, timings)
                 for match, work in matching.run(query, path, described.duration):
                     kept = above(match, lowest[channel])
+                    if kept is not None and channel is Channel.COPY and seen is not None:
+                        kept = seen.in_copy(kept, work, path)
                     if kept is not None:
                         flags.append(judge(kept, work, settings.channel(channel).min_score))
+            if seen is not None:
+                timings["faces"] = seen.seconds
     except (InputError, UnreadableMediaError) as error:
         return ScanResult(source.name, source.stem, Status.UNREADABLE, reason=str(error))
     flags.sort(key=lambda flag: (-flag.verdict.rank, -flag.match.score))
@@ -169,11 +186,46 @@ def scan(
         status=Status.OK if described.problem is None else Status.PARTIAL,
         reason=described.problem,
         duration=described.duration,
-        channels=tuple(descriptors),
+        channels=(*descriptors, *([Channel.FACE] if faces is not None else [])),
         flags=tuple(flags),
         frames=described.frames,
+        faces=None if seen is None else seen.counts,
         timings=timings,
     )
+
+
+class _Seen:
+    """The people seen in an upload."""
+
+    def __init__(
+        self, watch: FaceWatch, faces: FaceChannel, index: ReferenceIndex, settings: Settings
+    ) -> None:
+        self._watch = watch
+        self._faces = faces
+        self._index = index
+        self._lowest = settings.face_channel.min_score
+        self._people = {person.id: person for person in faces.likenesses.gallery.people}
+        self._matches, self.counts = watch.people(faces.likenesses, settings.face_channel)
+        self._copies = {"faces": 0.0}
+
+    @property
+    def seconds(self) -> float:
+        """Of work, so far."""
+        return self._watch.seconds + self._copies["faces"]
+
+    def flags(self, min_score: float | None) -> list[Flag]:
+        lowest = self._lowest if min_score is None else min_score
+        kept = [appearances_above(match, lowest) for match in self._matches]
+        return [judge_likeness(one, self._people[one.ref_id]) for one in kept if one is not None]
+
+    def in_copy(self, match: Match, work: Work, path: Path) -> Match:
+        """Say of the segments of a copy whether their faces are the film's."""
+        with _timed(self._copies, "faces"):
+            film = Path(work.source)
+            match = mark_replaced(match, self._watch.tracks, path, film, self._faces.descriptor)
+            names = {person.id: person.name for person in self._people.values()}
+            cast = self._index.people.cast(work.number)
+            return mark_strangers_to_cast(match, self._matches, names, cast)
 
 
 def _looks_negative(described: Described, index: ReferenceIndex, settings: Settings) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.descriptors import Descriptor, DescriptorUnavailableError
+from detector.faces import FaceChannel, FaceWatch
 from detector.inputs import Source
-from detector.media import Sampler, UnreadableMediaError, is_uniform, probe, trim_borders
+from detector.media import Frame, Sampler, UnreadableMediaError, is_still, is_uniform, trim_borders
 from detector.pipeline import scan
 from detector.settings import Settings
-from detector.types import Channel, ScanResult, Status
+from detector.types import Channel, Likeness, ScanResult, Status
 from index.reference_index import ReferenceIndex
 from index.vectors import split_vector_ids
 
 _NEIGHBOURS = 512
+_FACES_SIDE = 1440  # pixels of a still's shorter side: faces in group pictures may be small
 _LEAST_SCORE = 0.05  # a clip that somebody asks about is shown weaker matches than a scan reports
 
 
@@ -31,6 +33,16 @@ class Moment:
     title: str
     channel: Channel
     time: float  # seconds
+    similarity: float  # cosine
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An enrolled person whose face is in a still, or one like it."""
+
+    person_id: str
+    name: str
+    likeness: Likeness
     similarity: float  # cosine
 
 
@@ -81,8 +93,16 @@ def ask_file(
     descriptors: Mapping[Channel, Descriptor],
     settings: Settings,
     limit: int,
-) -> ScanResult | list[Moment]:
-    """Answer for a clip with a scan, for a still with the moments most like it.
+    faces: FaceChannel | None = None,
+) -> ScanResult | Sequence[Seen | Moment]:
+    """Answer for a clip with a scan, for a still with who is in it and the moments most like it.
+
+    Parameters
+    ----------
+    limit
+        Most moments of a channel that are listed.
+    faces
+        Who is to be found by their face; None: nobody looks at faces.
 
     Raises
     ------
@@ -92,21 +112,21 @@ def ask_file(
     source = Source(name)
     with source.local() as path:
         still = _still(path, settings)
+        seen = _seen(path, faces, settings) if still is not None and faces is not None else []
     if still is None:
-        result = scan(source, index, descriptors, settings, min_score=_LEAST_SCORE)
+        result = scan(source, index, descriptors, settings, faces=faces, min_score=_LEAST_SCORE)
         if result.status is Status.UNREADABLE:
             raise UnreadableMediaError(f"{name}: {result.reason}")
         return result
     moments: list[Moment] = []
     for channel, descriptor in descriptors.items():
         moments += find_moments(index, channel, descriptor.describe([still])[0], limit)
-    return moments
+    return [*seen, *moments]
 
 
 def _still(path: Path, settings: Settings) -> npt.NDArray[np.uint8] | None:
     """Return the picture of a file that holds a single one; None for a video."""
-    info = probe(path)
-    if info.container not in _STILL_CONTAINERS:
+    if not is_still(path):
         return None
     image = next(iter(Sampler(path, settings.rate, settings.copy_size))).image
     if is_uniform(image):
@@ -114,6 +134,16 @@ def _still(path: Path, settings: Settings) -> npt.NDArray[np.uint8] | None:
     return trim_borders(image)
 
 
-_STILL_CONTAINERS = frozenset(
-    {"png_pipe", "jpeg_pipe", "bmp_pipe", "tiff_pipe", "webp_pipe", "image2"}
-)
+def _seen(path: Path, faces: FaceChannel, settings: Settings) -> list[Seen]:
+    """Look for people in a still as in a video of one frame."""
+    image = next(iter(Sampler(path, settings.rate, _FACES_SIDE))).image
+    watch = FaceWatch(faces.descriptor)
+    watch.look([Frame(0.0, image)])
+    watch.finish()
+    matches, _ = watch.people(faces.likenesses, settings.face_channel)
+    names = {person.id: person.name for person in faces.likenesses.gallery.people}
+    surest = [(match, max(match.appearances, key=lambda one: one.score)) for match in matches]
+    return [
+        Seen(match.ref_id, names[match.ref_id], one.likeness, one.similarity)
+        for match, one in surest
+    ]

@@ -7,7 +7,6 @@ markup is `templates/report.html`.
 
 from __future__ import annotations
 
-import base64
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,22 +14,30 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 
-import av.error
-import cv2
 import jinja2
 
-from detector.media import UnreadableMediaError, grab
+from detector.output import faces_in_words
+from detector.report_people import (
+    APPEARANCES_PER_PERSON,
+    ReportedPerson,
+    ShownPerson,
+    likely,
+    reported_people,
+    show_person,
+)
+from detector.report_pictures import Footage, Picture
 from detector.text import amount, clock, visible
 from detector.timeline import Interval, Timeline, timeline
 from detector.types import Channel, Flag, FramePair, Match, ScanResult, Segment, Status
+from index.cipher import Cipher
 from index.files import write_atomically
 from index.reference_index import ReferenceIndex
 
 PAIRS_PER_MATCH = 6
 PAIRS_PER_REPORT = 600
 PICTURE_SIDE = 180  # pixels, the shorter side
-JPEG_QUALITY = 80
 
 _USUAL_SPEED = 0.03  # a cut within 3 % of the work's speed is not called faster or slower
 
@@ -46,21 +53,36 @@ class ReportedWork:
     source: str  # path or URL that its reference footage was enrolled from
 
 
-def report_scan(path: Path, results: Sequence[ScanResult], index: ReferenceIndex) -> None:
-    """Write the report of a scan that was made just now with this index; see `write_report`."""
+def report_scan(
+    path: Path,
+    results: Sequence[ScanResult],
+    index: ReferenceIndex,
+    cipher: Cipher | None = None,
+) -> None:
+    """Write the report of a scan that was made just now with this index; see `write_report`.
+
+    Parameters
+    ----------
+    cipher
+        Of the enrolled faces, to show these beside the upload's; None: they are not shown.
+    """
     works = {
         work.id: ReportedWork(work.id, work.title, work.owner, work.duration, work.source)
         for work in index.works()
     }
     versions = {"matchcut": version("matchcut")}
     versions |= {channel: str(index.space(channel)) for channel in sorted(index.channels())}
-    write_report(path, results, works, created=datetime.now(UTC), versions=versions)
+    if any(Channel.FACE in result.channels for result in results):
+        versions[Channel.FACE] = str(index.people.space())
+    people = reported_people(results, index.people, cipher)
+    write_report(path, results, works, people, created=datetime.now(UTC), versions=versions)
 
 
 def write_report(
     path: Path,
     results: Sequence[ScanResult],
     works: Mapping[str, ReportedWork],
+    people: Mapping[str, ReportedPerson] = MappingProxyType({}),
     *,
     created: datetime,
     versions: Mapping[str, str],
@@ -76,6 +98,8 @@ def write_report(
     works
         By id, the works that are named in `results`. Of one that is not there the report shows
         what the flag says, and no pictures.
+    people
+        The same of the people who are named there.
     created
         When the scan was made.
     versions
@@ -95,20 +119,23 @@ def write_report(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"clock": clock, "amount": amount, "visible": visible}
+    environment.filters["faces_in_words"] = faces_in_words
     flagged = [result for result in results if result.verdict.is_flagged]
     flagged.sort(key=_gravity, reverse=True)
     others = [result for result in results if not result.verdict.is_flagged]
     budget = _Budget(PAIRS_PER_REPORT)
     names = _names(results)
+    faces = [result.faces for result in results if result.faces is not None]
     stream = environment.get_template("report.html").stream(
         name_of=names.__getitem__,
         count=len(results),
-        uploads=[_shown(result, names, works, budget) for result in flagged],
+        uploads=[_shown(result, names, works, people, budget) for result in flagged],
         partial=[result for result in results if result.status is Status.PARTIAL],
         unreadable=[result for result in results if result.status is Status.UNREADABLE],
         clear=[result for result in others if result.status is Status.OK],
         footage=sum(result.duration or 0 for result in results),
         channels=Counter(channel for result in results for channel in result.channels),
+        faces=faces,
         created=created,
         versions=versions,
         pairs_left_out=budget.left_out,
@@ -126,15 +153,6 @@ def _names(results: Iterable[ScanResult]) -> dict[str, str]:
 
 
 # --- what is shown of a flagged upload --------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One frame as a JPEG in a `data:` URI."""
-
-    uri: str
-    width: int
-    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +202,12 @@ class ShownUpload:
 
     result: ScanResult
     name: str
-    matches: tuple[ShownMatch, ...]
+    matches: tuple[ShownMatch | ShownPerson, ...]
     others: tuple[Flag, ...]  # allowed, or below the operating point
 
 
 class _Budget:
-    """How many more frame pairs the report may hold."""
+    """How many more pairs of pictures the report may hold."""
 
     def __init__(self, pairs: int) -> None:
         self.left = pairs
@@ -211,31 +229,37 @@ def _shown(
     result: ScanResult,
     names: Mapping[str, str],
     works: Mapping[str, ReportedWork],
+    people: Mapping[str, ReportedPerson],
     budget: _Budget,
 ) -> ShownUpload:
     flags = sorted(result.flags, key=lambda f: (f.verdict.rank, f.match.score), reverse=True)
-    return ShownUpload(
-        result,
-        names[result.source],
-        tuple(
-            _shown_match(result, flag, works.get(flag.match.work_id), budget)
-            for flag in flags
-            if flag.verdict.is_flagged
-        ),
-        tuple(flag for flag in flags if not flag.verdict.is_flagged),
-    )
+    matches: list[ShownMatch | ShownPerson] = []
+    for flag in (flag for flag in flags if flag.verdict.is_flagged):
+        if flag.match.channel is Channel.FACE:
+            seen = likely(flag)
+            most = budget.take(min(APPEARANCES_PER_PERSON, len(seen)))
+            seconds = covered((one.start, one.end) for one in seen)
+            matches.append(show_person(result, flag, people.get(flag.match.ref_id), most, seconds))
+        else:
+            matches.append(_shown_match(result, flag, works.get(flag.match.ref_id), budget))
+    others = tuple(flag for flag in flags if not flag.verdict.is_flagged)
+    return ShownUpload(result, names[result.source], tuple(matches), others)
 
 
 def _shown_match(
     result: ScanResult, flag: Flag, work: ReportedWork | None, budget: _Budget
 ) -> ShownMatch:
     segments = flag.match.segments
-    upload = _Footage("upload", result.source)
-    reference = _Footage("reference file", work.source if work else None)
+    upload = Footage("upload", result.source)
+    reference = Footage("reference file", work.source if work else None)
     shown = []
     for segment, chosen in zip(segments, choose_pairs(flag.match), strict=True):
         pairs = [
-            ShownPair(pair, upload.picture(pair.query_time), reference.picture(pair.ref_time))
+            ShownPair(
+                pair,
+                upload.picture(pair.query_time, PICTURE_SIDE),
+                reference.picture(pair.ref_time, PICTURE_SIDE),
+            )
             for pair in chosen[: budget.take(len(chosen))]
         ]
         shown.append(ShownSegment(segment, tuple(p for p in pairs if p.query or p.ref)))
@@ -276,34 +300,3 @@ def covered(intervals: Iterable[Interval]) -> float:
         total += max(0.0, end - max(start, reached))
         reached = max(reached, end)
     return total
-
-
-class _Footage:
-    """A file that pictures are taken from, and why some could not be."""
-
-    def __init__(self, role: str, source: str | None) -> None:
-        self.role = role
-        self.source = source
-        self.notes: tuple[str, ...] = ()
-
-    def picture(self, time: float) -> Picture | None:
-        if self.source is None:
-            self.notes = ("The catalogue does not know this work's reference file.",)
-        elif "://" in self.source:
-            self.notes = (f"The {self.role} is not on this machine: {self.source}",)
-        elif not Path(self.source).is_file():
-            self.notes = (f"The {self.role} is no longer at {self.source}",)
-        else:
-            try:
-                return _picture(Path(self.source), time)
-            except (UnreadableMediaError, av.error.FFmpegError, OSError) as error:
-                self.notes += (f"The {self.role} gives no picture at {clock(time)}: {error}",)
-        return None
-
-
-def _picture(path: Path, time: float) -> Picture:
-    (frame,) = grab(path, [time], short_side=PICTURE_SIDE)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), quality)
-    encoded = base64.b64encode(jpeg.tobytes()).decode("ascii")
-    return Picture(f"data:image/jpeg;base64,{encoded}", frame.shape[1], frame.shape[0])

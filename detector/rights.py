@@ -1,8 +1,9 @@
-"""From matches to flags: what the owner of a matched work wants done."""
+"""From matches to flags: what the owner of a matched work, or a person, wants done."""
 
 from __future__ import annotations
 
-from detector.types import Channel, Flag, Match, Verdict
+from detector.types import Channel, Flag, Likeness, Match, Verdict
+from index.person_records import Person
 from index.records import Policy, Work
 
 
@@ -15,6 +16,19 @@ def judge(match: Match, work: Work, operating_point: float) -> Flag:
     """
     verdict, reason = _decide(match, Policy(work.policy), operating_point)
     return Flag(match, verdict, reason, title=work.title, owner=work.owner)
+
+
+def judge_likeness(match: Match, person: Person) -> Flag:
+    """Decide what the appearances of a person lead to: at most a review by people.
+
+    A face that only resembles the person's leads to nothing.
+    """
+    if any(one.likeness is Likeness.LIKELY for one in match.appearances):
+        verdict = Verdict(person.policy.value)
+        reason = f"what {person.name} wants done with a likeness is {person.policy.value}"
+    else:
+        verdict, reason = Verdict.CLEAR, "it resembles the person, which nothing acts on"
+    return Flag(match, verdict, reason, title=person.name, owner=person.authority)
 
 
 def _decide(match: Match, policy: Policy, operating_point: float) -> tuple[Verdict, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -68,6 +68,19 @@ class ChannelSettings(BaseModel):
     )
 
 
+class FaceSettings(BaseModel):
+    """Thresholds of the face channel; see `detector.matching.likeness`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_score: float = Field(
+        description="Operating point: from this score on a face is likely the person's.", ge=0, le=1
+    )
+    resembles_from: float = Field(
+        description="From this score on it resembles the person, which nothing acts on.", ge=0, le=1
+    )
+
+
 # SSCD: unrelated frames of real clips stay under 0.30; takes in the same set-up reach 0.58, rarely
 # 0.86; copies cropped to half the side have a median of 0.57, letterboxed ones of 0.86.
 # The weights are from `scripts/calibrate` (2026-11-23, 598 segments of 672 uploads of two seeds, 32
@@ -101,8 +114,18 @@ _SEMANTIC = ChannelSettings(
 )
 
 
+# From `scripts/bench_faces`, see the README: strangers' distances are normal with deviation 0.95,
+# the score counts on 1. 0.9 stands for one upload of strangers in 900 with a likely face in it.
+_FACE = FaceSettings(min_score=0.9, resembles_from=0.2)
+
+
 def _default_home() -> Path:
     return Path(platformdirs.user_data_dir("matchcut"))
+
+
+def _default_key_file() -> Path:
+    # Not in the workspace: who copies that, or its backup, is not to have the key with it.
+    return Path(platformdirs.user_config_dir("matchcut")) / "people.key"
 
 
 class Settings(BaseSettings):
@@ -124,7 +147,7 @@ class Settings(BaseSettings):
         None, description="SQLAlchemy URL of the catalogue; SQLite in the workspace if not set."
     )
     channels: str = Field(
-        "auto", description="`auto`, or channels by name, separated by commas: copy,semantic."
+        "auto", description="`auto`, or channels by name, separated by commas: copy,semantic,face."
     )
     rate: float = Field(
         2.0, description="Frames sampled per second; short clips get more.", gt=0, le=30
@@ -141,6 +164,21 @@ class Settings(BaseSettings):
     )
     semantic_weights: str = Field(
         "laion2b_s34b_b79k", description="open_clip tag of its weights, or path of a checkpoint."
+    )
+    face_model: str = Field(
+        "sface",
+        description="`sface`, or path of another ONNX model of aligned faces of 112 pixels.",
+    )
+    face_cohort: Path | None = Field(
+        None,
+        description="Faces of other people, written by scripts/make_cohort; shipped for SFace.",
+    )
+    people_key: SecretStr | None = Field(
+        None, description="Key of the enrolled faces: 32 bytes in base64; else `people_key_file`."
+    )
+    people_key_file: Path = Field(
+        default_factory=_default_key_file,
+        description="File with that key; made when the first person is enrolled.",
     )
     neighbours: int = Field(
         64, description="Nearest reference frames looked up per frame of an upload.", ge=1, le=2048
@@ -168,9 +206,10 @@ class Settings(BaseSettings):
     semantic_channel: ChannelSettings = Field(
         _SEMANTIC, description="Thresholds of the semantic channel."
     )
+    face_channel: FaceSettings = Field(_FACE, description="Thresholds of the face channel.")
 
     def channel(self, channel: Channel) -> ChannelSettings:
-        """Return the thresholds of one channel."""
+        """Return the thresholds of a channel that works are matched in."""
         return self.copy_channel if channel is Channel.COPY else self.semantic_channel
 
     @classmethod

@@ -15,6 +15,7 @@ class Channel(StrEnum):
 
     COPY = "copy"
     SEMANTIC = "semantic"
+    FACE = "face"
 
 
 class Status(StrEnum):
@@ -80,14 +81,52 @@ class Segment:
     edits: tuple[str, ...] = ()  # what was done to the work's pictures, as far as it shows
 
 
+class Likeness(StrEnum):
+    """How sure it is that a face is an enrolled person's; else it is unknown, and not kept."""
+
+    LIKELY = "likely"
+    RESEMBLES = "resembles"  # for people to look at, never acted on
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Where something is in a picture, as shares of its width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """An interval in which a person's face is seen; see `detector.matching.likeness`."""
+
+    start: float  # seconds of the upload
+    end: float
+    score: float  # in [0, 1], higher is surer
+    likeness: Likeness
+    similarity: float  # cosine of the face to what is enrolled
+    distance: float  # standard deviations above what the faces of others have
+    margin: float  # the same, above the person who comes second; infinite if there is no other
+    faces: int  # how many pictures of the face were good enough to go by
+    time: float  # seconds, of the best of them
+    box: Box  # where the face is at that time
+    reference: int  # number of the person's enrolled face that is most like it
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
-    """All segments of one upload against one work, in one channel."""
+    """All segments of one upload against one work, or all appearances of one person.
 
-    work_id: str
+    A work is matched in the channels `copy` and `semantic`, a person in `face`.
+    """
+
+    ref_id: str  # of the work or the person
     channel: Channel
-    score: float  # in [0, 1]: that of the surest segment
-    segments: tuple[Segment, ...]  # in order of upload time
+    score: float  # in [0, 1]: that of the surest segment or appearance
+    segments: tuple[Segment, ...] = ()  # in order of upload time
+    appearances: tuple[Appearance, ...] = ()  # in order of time
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +136,8 @@ class Flag:
     match: Match
     verdict: Verdict
     reason: str  # the rule that decided, in words
-    title: str
-    owner: str | None
+    title: str  # of the work, or the person's name
+    owner: str | None  # of the work; who speaks for the person
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +147,18 @@ class FrameCounts:
     sampled: int = 0  # taken from the file at the sampling rate
     uniform: int = 0  # of those, left out for showing nothing (black, one colour, test card)
     undecodable: int = 0  # packets the decoder refused
+
+
+@dataclass(frozen=True, slots=True)
+class FaceCounts:
+    """What became of the faces in one file: nothing else is kept of those that nobody enrolled."""
+
+    found: int = 0  # in all sampled frames
+    unusable: int = 0  # of those: too small, blurred, dark or turned away to be told apart
+    tracks: int = 0  # faces followed through a shot that could be told apart
+    likely: int = 0  # of those
+    resembles: int = 0
+    unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +173,7 @@ class ScanResult:
     channels: tuple[Channel, ...] = ()
     flags: tuple[Flag, ...] = ()  # strongest first; every match, also those that are clear
     frames: FrameCounts = FrameCounts()
+    faces: FaceCounts | None = None  # None: nobody looked for faces
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds of work by stage
 
     @property

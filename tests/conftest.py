@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from detector.assets import ASSETS, fetch
 from detector.samples import (
     Cut,
     Picture,
@@ -21,6 +23,43 @@ from detector.samples import (
     resized,
     write_clip,
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_users_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the key of enrolled faces among the tests' files: the user's own is not touched."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("MATCHCUT_PEOPLE_KEY", raising=False)
+        key_file = tmp_path_factory.mktemp("key") / "people.key"
+        environment.setenv("MATCHCUT_PEOPLE_KEY_FILE", str(key_file))
+        yield
+
+
+@pytest.fixture(scope="session")
+def portrait() -> Path:
+    """Return a photo with one face."""
+    return fetch(ASSETS["astronaut"])
+
+
+@pytest.fixture(scope="session")
+def portrait_clip(portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a clip of 1 s without a face and 2 s in which the camera moves over the portrait."""
+    path = tmp_path_factory.mktemp("portrait") / "interview.mp4"
+    still = load_picture(portrait)
+    write_clip(path, _moved_over(still, load_picture(fetch(ASSETS["coffee"]))))
+    return path
+
+
+def load_picture(path: Path) -> Picture:
+    """Read a picture, uint8 [height, width, 3] RGB."""
+    return np.asarray(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _moved_over(portrait: Picture, before: Picture) -> Iterator[TimedPicture]:
+    for n in range(30):
+        left = 4 * max(0, n - 10)
+        picture = before[:400, 100:500] if n < 10 else portrait[:400, left : left + 400]
+        yield n / 10, np.ascontiguousarray(picture)
 
 
 @pytest.fixture(scope="session")

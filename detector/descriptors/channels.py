@@ -1,4 +1,8 @@
-"""Which channels run: all that can, or those that were asked for."""
+"""Which channels run: all that can, or those that were asked for.
+
+The channels of works see whole frames and are opened here. The channel `face` depends on who is
+enrolled: `detector.people.open_faces`.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,33 @@ from detector.settings import Settings
 from detector.types import Channel
 
 AUTO = "auto"
+OF_WORKS = (Channel.COPY, Channel.SEMANTIC)
+
+
+def named_channels(settings: Settings) -> list[Channel] | None:
+    """Return the channels that `settings.channels` names; None if it says ``auto``.
+
+    Raises
+    ------
+    DescriptorUnavailableError
+        When it names something else, or nothing.
+    """
+    if settings.channels.strip() == AUTO:
+        return None
+    names = [name.strip() for name in settings.channels.split(",") if name.strip()]
+    known = ", ".join(Channel)
+    for name in names:
+        if name not in set(Channel):
+            raise DescriptorUnavailableError(f"there is no channel {name!r}; there are {known}")
+    if not names:
+        raise DescriptorUnavailableError(f"no channel is named; there are {known}, or {AUTO}")
+    return [channel for channel in Channel if channel in names]
 
 
 def open_channels(
-    settings: Settings, among: Collection[str] = tuple(Channel)
+    settings: Settings, among: Collection[str] = OF_WORKS
 ) -> tuple[dict[Channel, Descriptor], list[str]]:
-    """Load the descriptors of the channels that `settings.channels` asks for.
+    """Load the descriptors of the works' channels that `settings.channels` asks for.
 
     With ``auto`` a channel that cannot be had is left out, with a line for the user that says how
     to turn it on. CLIP's weights are several hundred megabytes, so ``auto`` uses them where they
@@ -29,7 +54,7 @@ def open_channels(
     Returns
     -------
     descriptors
-        By channel; at least one.
+        By channel; at least one, unless `face` is the only one named.
     notes
         One line for each channel that is off.
 
@@ -38,11 +63,12 @@ def open_channels(
     DescriptorUnavailableError
         When a channel asked for by name, or every one, cannot be had.
     """
-    if settings.channels.strip() != AUTO:
-        return {c: _load(c, settings) for c in _named(settings.channels)}, []
+    named = named_channels(settings)
+    if named is not None:
+        return {c: _load(c, settings) for c in named if c in OF_WORKS}, []
     descriptors: dict[Channel, Descriptor] = {}
     notes = []
-    for channel in (channel for channel in Channel if channel in among):
+    for channel in (channel for channel in OF_WORKS if channel in among):
         try:
             if channel is Channel.SEMANTIC and not _has_clip(settings):
                 raise DescriptorUnavailableError(
@@ -56,17 +82,6 @@ def open_channels(
     if not descriptors:
         raise DescriptorUnavailableError("no channel can run. " + " ".join(notes))
     return descriptors, notes
-
-
-def _named(channels: str) -> list[Channel]:
-    names = [name.strip() for name in channels.split(",") if name.strip()]
-    known = ", ".join(Channel)
-    for name in names:
-        if name not in set(Channel):
-            raise DescriptorUnavailableError(f"there is no channel {name!r}; there are {known}")
-    if not names:
-        raise DescriptorUnavailableError(f"no channel is named; there are {known}, or {AUTO}")
-    return [channel for channel in Channel if channel in names]
 
 
 def _load(channel: Channel, settings: Settings) -> Descriptor:

@@ -8,7 +8,7 @@ is no picture, and `find_parts` finds parts of the picture that show footage of 
 from detector.media.borders import trim_borders
 from detector.media.grab import grab
 from detector.media.layout import Part, find_parts
-from detector.media.probe import MediaInfo, UnreadableMediaError, probe
+from detector.media.probe import MediaInfo, UnreadableMediaError, is_still, probe
 from detector.media.sample import Frame, Sampler, rate_for
 from detector.media.uniform import is_uniform
 
@@ -20,6 +20,7 @@ __all__ = [
     "UnreadableMediaError",
     "find_parts",
     "grab",
+    "is_still",
     "is_uniform",
     "probe",
     "rate_for",

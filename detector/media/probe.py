@@ -53,6 +53,16 @@ class MediaInfo:
     container: str
 
 
+def is_still(path: Path) -> bool:
+    """Whether a file holds a single picture; `UnreadableMediaError` as for `probe`."""
+    return probe(path).container in _STILL_CONTAINERS
+
+
+_STILL_CONTAINERS = frozenset(
+    {"png_pipe", "jpeg_pipe", "bmp_pipe", "tiff_pipe", "webp_pipe", "image2"}
+)
+
+
 def probe(path: Path) -> MediaInfo:
     """Read a file's headers, its first packets and its first frame.
 

@@ -209,9 +209,28 @@ def test_a_phrase_is_asked_with_a_local_clip(samples, tiny_clip, tmp_path, monke
 def test_models_are_listed_with_licence_and_place():
     result = run("models", "list")
     assert result.exit_code == 0
-    for name in ("sscd-distilled", "sscd", "clip"):
+    for name in ("sscd-distilled", "sscd", "clip", "yunet", "sface"):
         assert name in result.stdout
     assert "MIT" in result.stdout
+    sface = next(line for line in result.stdout.splitlines() if "sface " in line)
+    assert [cell.strip() for cell in sface.split("│")[1:4]] == ["sface", "face", "yes"]
+
+
+def test_a_model_is_not_used_where_another_takes_its_place(monkeypatch):
+    monkeypatch.setenv("MATCHCUT_FACE_MODEL", "models/other.onnx")
+    rows = {}
+    for line in run("models", "list").stdout.splitlines():
+        if line.startswith("│ "):
+            name, _, used, *_ = (cell.strip() for cell in line.split("│")[1:-1])
+            rows[name] = used
+    assert (rows["yunet"], rows["sface"]) == ("yes", "")  # YuNet finds the faces for any model
+
+
+def test_models_are_pulled_by_name_and_the_copy_channels_without_one():
+    assert run("models", "pull").stdout.startswith("sscd-distilled ")
+    pulled = run("models", "pull", "yunet", "sface").stdout.splitlines()
+    assert [line.split()[0] for line in pulled] == ["yunet", "sface"]
+    assert all(Path(line.split()[1]).is_file() for line in pulled)
 
 
 def test_the_index_tells_its_size_and_health(home):

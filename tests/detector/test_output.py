@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 from dataclasses import replace
 
@@ -11,11 +12,15 @@ import pytest
 from detector.output import from_json, open_writer, outcome, summary, to_json
 from detector.text import clock
 from detector.types import (
+    Appearance,
+    Box,
     Channel,
     Evidence,
+    FaceCounts,
     Flag,
     FrameCounts,
     FramePair,
+    Likeness,
     Match,
     ScanResult,
     Segment,
@@ -58,6 +63,44 @@ def flagged(
     )
 
 
+def appearance(
+    start: float = 3.0, likeness: Likeness = Likeness.LIKELY, margin: float = 4.5
+) -> Appearance:
+    return Appearance(
+        start=start,
+        end=start + 2.5,
+        score=0.97654 if likeness is Likeness.LIKELY else 0.31,
+        likeness=likeness,
+        similarity=0.62,
+        distance=6.1,
+        margin=margin,
+        faces=5,
+        time=start + 1,
+        box=Box(0.25, 0.5, 0.125, 0.2),
+        reference=3,
+    )
+
+
+def seen(*appearances: Appearance, query_id: str = "interview") -> ScanResult:
+    """Make the scan of an upload in which a person is seen."""
+    appearances = appearances or (appearance(), appearance(12.0))
+    match = Match(
+        "anna", Channel.FACE, max(one.score for one in appearances), appearances=appearances
+    )
+    likely = [one for one in appearances if one.likeness is Likeness.LIKELY]
+    verdict = Verdict.REVIEW if likely else Verdict.CLEAR
+    return ScanResult(
+        source=f"uploads/{query_id}.mp4",
+        query_id=query_id,
+        status=Status.OK,
+        duration=20.0,
+        channels=(Channel.FACE,),
+        flags=(Flag(match, verdict, "what Anna wants", "Anna Magnani", "consent"),),
+        frames=FrameCounts(sampled=60),
+        faces=FaceCounts(found=90, unusable=7, tracks=12, likely=2, resembles=0, unknown=10),
+    )
+
+
 UNREADABLE = ScanResult("x/broken.mp4", "broken", Status.UNREADABLE, reason="the file is empty")
 CLEAR = ScanResult("x/holiday.mp4", "holiday", Status.OK, duration=65.25)
 ODD_NAMES = ["[red]danger[/red]", "[/]", "a,b", 'say "hi"', "two\nlines", "ü", "=1+1", "[link=x]y"]
@@ -97,6 +140,24 @@ def test_uploads_without_segments_have_no_rows() -> None:
     assert written("csv", UNREADABLE, CLEAR) == written("csv")
 
 
+def test_an_appearance_is_a_row_without_times_of_a_work() -> None:
+    _, one, two = written("csv", seen()).splitlines()
+    assert one == "interview,anna,3.000,5.500,,,0.9765,face,review"
+    assert two == "interview,anna,12.000,14.500,,,0.9765,face,review"
+
+
+def test_a_face_that_only_resembles_has_no_part_in_the_verdict() -> None:
+    rows = written("csv", seen(appearance(), appearance(12.0, Likeness.RESEMBLES))).splitlines()[1:]
+    assert [row.rpartition(",")[2] for row in rows] == ["review", "clear"]
+
+
+def test_works_and_people_stand_in_one_csv() -> None:
+    both = replace(flagged(), flags=(*flagged().flags, *seen().flags))
+    rows = list(csv.DictReader(io.StringIO(written("csv", both))))
+    assert [row["ref_id"] for row in rows] == ["metropolis", "metropolis", "anna", "anna"]
+    assert [row["ref_start"] for row in rows] == ["61.000", "61.000", "", ""]
+
+
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_odd_names_survive_in_a_csv(name: str) -> None:
     (row,) = csv.DictReader(io.StringIO(written("csv", flagged(name, name, (1.0,)))))
@@ -106,7 +167,19 @@ def test_odd_names_survive_in_a_csv(name: str) -> None:
 # --- JSON lines -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("result", [flagged(), UNREADABLE, CLEAR], ids=lambda r: r.query_id)
+@pytest.mark.parametrize(
+    "result",
+    [
+        flagged(),
+        UNREADABLE,
+        CLEAR,
+        seen(query_id="people"),
+        seen(appearance(margin=math.inf), query_id="only one person"),
+        seen(appearance(likeness=Likeness.RESEMBLES), query_id="resembling"),
+        replace(flagged(), flags=(*seen().flags, *flagged().flags), query_id="both"),
+    ],
+    ids=lambda result: result.query_id,
+)
 def test_what_was_written_as_json_is_read_back(result: ScanResult) -> None:
     assert from_json(json.loads(json.dumps(to_json(result)))) == result
 
@@ -151,6 +224,52 @@ def test_the_json_says_what_the_contract_promises() -> None:
     assert found["edits"] == ["mirrored", "cropped to 75 %"]
 
 
+def test_the_json_says_everything_of_an_appearance() -> None:
+    values = json.loads(written("jsonl", seen(appearance())))
+    assert values["faces"] == {
+        "found": 90,
+        "unusable": 7,
+        "tracks": 12,
+        "likely": 2,
+        "resembles": 0,
+        "unknown": 10,
+    }
+    (match,) = values["matches"]
+    assert (match["person_id"], match["name"], match["authority"]) == (
+        "anna",
+        "Anna Magnani",
+        "consent",
+    )
+    assert not match.keys() & {"work_id", "title", "owner", "segments"}
+    assert match["appearances"] == [
+        {
+            "start": 3.0,
+            "end": 5.5,
+            "score": 0.97654,
+            "likeness": "likely",
+            "similarity": 0.62,
+            "distance": 6.1,
+            "margin": 4.5,
+            "faces": 5,
+            "time": 4.0,
+            "box": {"left": 0.25, "top": 0.5, "width": 0.125, "height": 0.2},
+            "reference": 3,
+        }
+    ]
+
+
+@pytest.mark.parametrize("output_format", ["csv", "jsonl"])
+def test_no_infinity_is_written_where_one_person_alone_is_enrolled(output_format: str) -> None:
+    text = written(output_format, seen(appearance(margin=math.inf)))
+    assert "inf" not in text.lower()
+    if output_format == "jsonl":
+        assert json.loads(text)["matches"][0]["appearances"][0]["margin"] is None
+
+
+def test_where_nobody_looked_for_faces_the_json_says_so() -> None:
+    assert json.loads(written("jsonl", flagged()))["faces"] is None
+
+
 def test_the_json_of_an_unreadable_upload_says_why() -> None:
     values = json.loads(written("jsonl", UNREADABLE))
     assert (values["status"], values["reason"]) == ("unreadable", "the file is empty")
@@ -176,6 +295,17 @@ def test_the_table_says_what_became_of_every_upload() -> None:
     table = written("table", flagged(), UNREADABLE, CLEAR)
     for text in ("review", "metropolis", "0:01.0", "the file is empty", "holiday", "clear"):
         assert text in table
+
+
+def test_an_appearance_stands_in_the_table_with_how_sure_it_is() -> None:
+    table = written("table", seen(appearance(), appearance(12.0, Likeness.RESEMBLES)))
+    header, one, two = (line for line in table.splitlines() if line[0] in "┃│")
+    assert "work or person" in header
+    cells = [cell.strip() for cell in one.split("│")[1:-1]]
+    assert cells == [
+        "interview", "review", "anna", "0:03.0 - 0:05.5", "", "0.98", "face", "likely",
+    ]  # fmt: skip
+    assert [cell.strip() for cell in two.split("│")[6:9]] == ["0.31", "face", "resembles"]
 
 
 def test_a_table_of_nothing_is_nothing() -> None:
@@ -205,11 +335,21 @@ def test_the_outcome_of_a_scan_fits_in_a_line() -> None:
     assert outcome(flagged()) == "review; metropolis 0.99"
     assert outcome(UNREADABLE) == "unreadable: the file is empty"
     assert outcome(CLEAR) == "clear"
+    assert outcome(seen()) == "review; anna 0.98"
+    assert outcome(seen(appearance(likeness=Likeness.RESEMBLES))) == "clear; resembles anna 0.31"
 
 
 def test_the_summary_counts_what_matters() -> None:
     text = summary([flagged(), UNREADABLE, CLEAR])
     assert text == "3 uploads, 1:25.2 of video: 1 flagged, 0 read in part, 1 unreadable"
+
+
+def test_the_summary_counts_faces_where_somebody_looked_for_them() -> None:
+    text = summary([seen(), seen(), CLEAR])
+    assert text.endswith(
+        "0 unreadable; 24 faces followed, 4 likely, 0 resemble, 20 unknown; nothing is kept of the "
+        "unknown"
+    )
 
 
 @pytest.mark.parametrize("output_format", ["csv", "jsonl", "table"])

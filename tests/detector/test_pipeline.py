@@ -84,7 +84,7 @@ def film(samples: SampleSet, name: str) -> Source:
 
 
 def found(result: ScanResult) -> set[str]:
-    return {flag.match.work_id for flag in result.flags}
+    return {flag.match.ref_id for flag in result.flags}
 
 
 def black_clip(path: Path) -> Source:
@@ -196,7 +196,7 @@ def test_a_copy_is_found_at_the_planted_times(
     assert result.verdict is Verdict.BLOCK
     (flag,) = result.flags
     (segment,) = flag.match.segments
-    assert flag.match.work_id == planted.ref_id
+    assert flag.match.ref_id == planted.ref_id
     times = (segment.query_start, segment.query_end, segment.ref_start, segment.ref_end)
     expected = (planted.query_start, planted.query_end, planted.ref_start, planted.ref_end)
     assert times == pytest.approx(expected, abs=0.6)

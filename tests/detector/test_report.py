@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from detector import report
+from detector.media import grab
 from detector.report import (
     PAIRS_PER_MATCH,
     ReportedWork,
@@ -20,21 +22,28 @@ from detector.report import (
     covered,
     write_report,
 )
+from detector.report_people import APPEARANCES_PER_PERSON, ReportedPerson, reported_people
 from detector.samples import PlantedCopy, Sample, SampleSet
 from detector.text import amount, clock, visible
 from detector.timeline import timeline
 from detector.types import (
+    Appearance,
+    Box,
     Channel,
     Evidence,
+    FaceCounts,
     Flag,
     FrameCounts,
     FramePair,
+    Likeness,
     Match,
     ScanResult,
     Segment,
     Status,
     Verdict,
 )
+from index.cipher import Cipher
+from index.reference_index import ReferenceIndex
 
 CREATED = datetime(2025, 3, 4, 15, 42, tzinfo=UTC)
 HOSTILE = "<script>alert('a')\" onload=\"alert(1)\u202e4pm.exe"
@@ -133,10 +142,14 @@ def true_result(sample: Sample, works: dict[str, ReportedWork]) -> ScanResult:
 
 
 def written(
-    folder: Path, results: Sequence[ScanResult], works: dict[str, ReportedWork]
+    folder: Path,
+    results: Sequence[ScanResult],
+    works: dict[str, ReportedWork],
+    people: dict[str, ReportedPerson] | None = None,
 ) -> tuple[str, Page]:
     path = folder / "report.html"
-    write_report(path, results, works, created=CREATED, versions={"matchcut": "0.1.0"})
+    versions = {"matchcut": "0.1.0"}
+    write_report(path, results, works, people or {}, created=CREATED, versions=versions)
     assert list(folder.iterdir()) == [path]
     html = path.read_text(encoding="utf-8")
     return html, Page(html)
@@ -329,6 +342,204 @@ def test_the_number_of_pictures_is_bounded(
     _, page = written(tmp_path, [result, other], works)
     assert len(page.pictures) == 2 * (PAIRS_PER_MATCH + 2)
     assert f"Pictures are left out for {PAIRS_PER_MATCH - 2} frame pairs" in page.text
+
+
+# --- people -----------------------------------------------------------------------------------
+
+FACE = Box(0.3, 0.12, 0.25, 0.32)  # in the first frames of the portrait
+
+
+def appearance(
+    start: float = 1.0, score: float = 0.99, likeness: Likeness = Likeness.LIKELY
+) -> Appearance:
+    return Appearance(
+        start=start,
+        end=start + 0.5,
+        score=score,
+        likeness=likeness,
+        similarity=0.62,
+        distance=6.1,
+        margin=math.inf,
+        faces=5,
+        time=start + 0.2,
+        box=FACE,
+        reference=2,
+    )
+
+
+def interview(
+    clip: Path, *appearances: Appearance, verdict: Verdict = Verdict.REVIEW
+) -> ScanResult:
+    """Make the scan of a clip in which a person is seen."""
+    match = Match(
+        "anna", Channel.FACE, max(one.score for one in appearances), appearances=appearances
+    )
+    return ScanResult(
+        str(clip),
+        clip.stem,
+        Status.OK,
+        duration=3.0,
+        channels=(Channel.FACE,),
+        flags=(Flag(match, verdict, "what Anna wants", "Anna Magnani", "contract 17"),),
+        frames=FrameCounts(sampled=24),
+        faces=FaceCounts(found=40, tracks=12, likely=2, resembles=0, unknown=10),
+    )
+
+
+@pytest.fixture
+def anna(portrait: Path) -> dict[str, ReportedPerson]:
+    """Return a person of whom one enrolled face was found, number 2."""
+    _, jpeg = cv2.imencode(".jpg", cv2.imread(str(portrait))[:200, 150:350])
+    return {"anna": ReportedPerson("anna", {2: jpeg.tobytes()})}
+
+
+def test_a_person_is_shown_with_both_faces_and_how_alike_they_are(
+    tmp_path: Path, portrait_clip: Path, anna: dict[str, ReportedPerson]
+) -> None:
+    near = replace(appearance(2.0), margin=4.2, faces=1)
+    result = interview(portrait_clip, appearance(), near)
+    _, page = written(tmp_path, [result], {}, anna)
+    assert "Anna Magnani authority: contract 17" in page.text
+    assert (
+        "interview.mp4 likely shows Anna Magnani for 1.0 s in 2 appearances, score 0.99 (face"
+        " channel). Rule: what Anna wants"
+    ) in page.text
+    assert "0.62 similar; 6.1 standard deviations above strangers; 5 pictures" in page.text
+    assert "strangers; 4.2 above the next enrolled person; 1 picture " in page.text
+    assert "0:01.0-0:01.5" in page.text
+    faces = "12 faces followed, 2 likely, 0 resemble, 10 unknown; nothing is kept of the unknown"
+    assert page.text.count(faces) == 2  # of the scan, and of the upload
+    assert "inf" not in page.text
+
+    assert len(page.pictures) == 4
+    assert page.pictures[1] == page.pictures[3]  # the enrolled face
+    upload_face, enrolled_face, *_ = map(decoded, page.pictures)
+    assert enrolled_face.shape == (200, 200, 3)
+    assert max(upload_face.shape) <= 200
+    ids = page.values("id")
+    assert set(" ".join(page.values("aria-labelledby")).split()) <= set(ids)
+    assert len(ids) == len(set(ids))
+    assert page.values("role") == ["img"]
+
+
+def decoded(uri: str) -> np.ndarray:
+    data = np.frombuffer(base64.b64decode(uri.partition(",")[2]), np.uint8)
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+
+
+def test_the_face_is_cut_out_of_the_upload_where_it_is(
+    tmp_path: Path, portrait_clip: Path, anna: dict[str, ReportedPerson]
+) -> None:
+    boxes = [Box(0.0, 0.0, 0.2, 0.2), Box(0.7, 0.7, 0.2, 0.2)]
+    seen = [replace(appearance(1.0 + n), box=box) for n, box in enumerate(boxes)]
+    _, page = written(tmp_path, [interview(portrait_clip, *seen)], {}, anna)
+    (frame,) = grab(portrait_clip, [1.2], short_side=720)
+    size = round(0.27 * len(frame))  # the face, and as much around it as there is
+    corner = cv2.cvtColor(frame[:size, :size], cv2.COLOR_RGB2BGR)
+    shown = decoded(page.pictures[0])
+    difference = shown.astype(float) - cv2.resize(corner, shown.shape[1::-1])
+    assert np.abs(difference).mean() < 6
+    other = decoded(page.pictures[2])
+    difference = other.astype(float) - cv2.resize(corner, other.shape[1::-1])
+    assert np.abs(difference).mean() > 20
+
+
+def test_of_a_face_that_only_resembles_no_picture_is_kept(
+    tmp_path: Path, portrait_clip: Path, anna: dict[str, ReportedPerson]
+) -> None:
+    resembling = appearance(2.0, 0.31, Likeness.RESEMBLES)
+    both = interview(portrait_clip, appearance(), resembling)
+    _, page = written(tmp_path, [both], {}, anna)
+    assert len(page.pictures) == 2
+    assert "Faces that only resemble Anna Magnani, and are probably somebody else's" in page.text
+    assert "0:02.0-0:02.5 (score 0.31)" in page.text
+
+    alone = interview(portrait_clip, resembling, verdict=Verdict.CLEAR)
+    _, page = written(tmp_path, [alone], {}, anna)
+    assert not page.pictures
+    assert "Nothing was flagged." in page.text
+    assert "Below the operating point: Anna Magnani, face score 0.31, 0:02.0-0:02.5" in page.text
+
+
+def test_a_person_who_allows_it_has_no_pictures(
+    tmp_path: Path, portrait_clip: Path, anna: dict[str, ReportedPerson]
+) -> None:
+    result = interview(portrait_clip, appearance(), appearance(2.0), verdict=Verdict.ALLOW)
+    _, page = written(tmp_path, [result], {}, anna)
+    assert not page.pictures
+    assert "Allowed: Anna Magnani, face score 0.99, 0:01.0-0:01.5 of the upload and 1" in page.text
+
+
+def test_the_surest_of_many_appearances_have_pictures(
+    tmp_path: Path, portrait_clip: Path, anna: dict[str, ReportedPerson]
+) -> None:
+    many = [appearance(0.1 * n, 0.91 + n / 1000) for n in range(APPEARANCES_PER_PERSON + 3)]
+    _, page = written(tmp_path, [interview(portrait_clip, *many)], {}, anna)
+    assert len(page.pictures) == 2 * APPEARANCES_PER_PERSON
+    assert "Also likely, without pictures here: 1 0:00.0-0:00.5 (score 0.91), 2 0:00.1" in page.text
+    assert "and 6 more" in page.text  # in the table
+
+
+def test_a_work_and_a_person_stand_in_one_report(
+    tmp_path: Path,
+    samples: SampleSet,
+    works: dict[str, ReportedWork],
+    portrait_clip: Path,
+    anna: dict[str, ReportedPerson],
+) -> None:
+    copied = true_result(upload(samples, "bikes-cropped"), works)
+    seen = interview(portrait_clip, appearance())
+    both = replace(copied, flags=(*copied.flags, *seen.flags), faces=seen.faces)
+    _, page = written(tmp_path, [both, seen], works, anna)
+    assert "Work or person" in page.text
+    assert "bikes-cropped.mp4 contains" in page.text
+    assert "bikes-cropped.mp4 likely shows Anna Magnani" in page.text
+    assert len(page.pictures) == 2 * (3 + 1 + 1)
+    assert "24 faces followed, 4 likely" in page.text
+
+
+def test_without_the_key_enrolled_faces_are_not_shown(tmp_path: Path, portrait_clip: Path) -> None:
+    result = interview(portrait_clip, appearance())
+    with ReferenceIndex.open(tmp_path / "home") as index:
+        people = reported_people([result], index.people, cipher=None)
+    (tmp_path / "out").mkdir()
+    _, page = written(tmp_path / "out", [result], {}, people)
+    assert "The enrolled faces are not shown: there was no key to open them." in page.text
+    assert len(page.pictures) == 1
+    assert page.text.count("no picture") == 1
+
+
+def test_a_person_who_was_removed_since_is_still_reported(
+    tmp_path: Path, portrait_clip: Path
+) -> None:
+    result = interview(portrait_clip, appearance())
+    with ReferenceIndex.open(tmp_path / "home") as index:
+        people = reported_people([result], index.people, Cipher(bytes(32)))
+    (tmp_path / "out").mkdir()
+    _, page = written(tmp_path / "out", [result], {}, people)
+    assert "The person is not enrolled any more." in page.text
+
+
+def test_an_upload_that_is_gone_has_no_face_to_show(
+    tmp_path: Path, anna: dict[str, ReportedPerson]
+) -> None:
+    _, page = written(tmp_path, [interview(Path("in/gone.mp4"), appearance())], {}, anna)
+    assert "The upload is no longer at in/gone.mp4" in page.text
+    assert len(page.pictures) == 1
+
+
+def test_a_hostile_name_of_a_person_is_only_text(
+    tmp_path: Path, portrait_clip: Path, anna: dict[str, ReportedPerson]
+) -> None:
+    result = interview(portrait_clip, appearance())
+    named = replace(result.flags[0], title=HOSTILE, owner=HOSTILE, reason=HOSTILE)
+    html, page = written(tmp_path, [replace(result, flags=(named,))], {}, anna)
+    assert "script" not in page.tags
+    assert not page.values("onload")
+    assert "\u202e" not in html
+
+
+# --- the file ---------------------------------------------------------------------------------
 
 
 def test_a_report_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:

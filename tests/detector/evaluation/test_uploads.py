@@ -248,7 +248,7 @@ def test_a_made_set_is_scanned_and_measured(
             predictions += [
                 Box(
                     result.query_id,
-                    flag.match.work_id,
+                    flag.match.ref_id,
                     segment.query_start,
                     segment.query_end,
                     segment.ref_start,

@@ -1,0 +1,1 @@
+"""The groups of commands under `matchcut`: thin, no logic."""

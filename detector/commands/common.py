@@ -1,0 +1,117 @@
+"""What the commands share: options, the workspace, expected failures, exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from detector.settings import Settings
+    from index.reference_index import ReferenceIndex
+
+FLAGGED, USAGE, UNREADABLE = 1, 2, 3  # exit codes besides 0
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH...", help="Files, folders (read recursively) or URLs.", show_default=False
+    ),
+]
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="MATCHCUT_HOME",
+        help="The workspace: catalogue and vectors.",
+        show_default="the user's data folder",
+    ),
+]
+Channels = Annotated[
+    str | None,
+    typer.Option(
+        help="Channels by name (copy,semantic,face), an error if one cannot run; or auto: all that "
+        "can.",
+        show_default="auto",
+    ),
+]
+ListFormat = Annotated[Format, typer.Option("--format", help="table, jsonl or csv.")]
+
+
+def today() -> date:
+    """Return the present day in UTC, by which the index tells who has expired."""
+    return datetime.now(UTC).date()
+
+
+def settings_of(home: Path | None, **overrides: Any) -> Settings:
+    """Read the settings of a workspace."""
+    from detector.settings import load_settings
+
+    return load_settings(home=home, **overrides)
+
+
+def open_index(settings: Settings) -> ReferenceIndex:
+    """Open the index of a workspace; to be closed by a `with`."""
+    from index.reference_index import ReferenceIndex
+
+    return ReferenceIndex.open(settings.home, settings.database_url)
+
+
+@contextmanager
+def errors() -> Iterator[None]:
+    """Turn expected failures into one sentence and exit code 2; others keep their traceback."""
+    try:
+        yield
+    except ImportError as error:
+        if "libGL" in str(error) or "libxcb" in str(error) or "libg" in str(error):
+            fail(f"{error}. {_OPENCV_LIBRARIES}")
+        raise
+    except Exception as error:
+        if not _is_expected(error):
+            raise
+        fail(str(error))
+
+
+_OPENCV_LIBRARIES = (
+    "OpenCV needs libraries that this system lacks: `apt-get install libgl1 libglib2.0-0 libxcb1`, "
+    "or `pip uninstall opencv-python` and `pip install opencv-python-headless`"
+)
+
+
+def _is_expected(error: Exception) -> bool:
+    # Imported here: only after something has failed does it matter what could.
+    from pydantic import ValidationError
+
+    from detector.assets import AssetError
+    from detector.descriptors.base import DescriptorUnavailableError
+    from detector.inputs import InputError
+    from detector.media.probe import UnreadableMediaError
+    from index.errors import ReferenceIndexError
+
+    expected = (
+        AssetError,
+        DescriptorUnavailableError,
+        InputError,
+        OSError,
+        ReferenceIndexError,
+        UnreadableMediaError,
+        ValidationError,
+    )
+    return isinstance(error, expected)
+
+
+def fail(message: str) -> NoReturn:
+    """End with one sentence on stderr and the exit code of a usage or set-up error."""
+    typer.echo(f"matchcut: {message}", err=True)
+    raise typer.Exit(USAGE)

@@ -1,0 +1,113 @@
+"""What a scan runs with: the channels that were asked for, or all that the index has a use for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detector.commands.common import fail, today
+from detector.console import say
+from detector.descriptors import (
+    OF_WORKS,
+    Descriptor,
+    DescriptorUnavailableError,
+    named_channels,
+    open_channels,
+    space_of,
+)
+from detector.faces import FaceChannel
+from detector.people import open_faces, people_cipher
+from detector.settings import Settings
+from detector.types import Channel
+from index.cipher import Cipher
+from index.errors import WrongKeyError
+from index.reference_index import ReferenceIndex
+
+_ADD_PERSON = "`matchcut people add NAME PHOTO`"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The channels of a scan, ready to run."""
+
+    descriptors: dict[Channel, Descriptor]  # of the works' channels
+    faces: FaceChannel | None
+    cipher: Cipher | None  # of the enrolled faces; None if nobody looks at faces
+
+
+def open_for_scan(index: ReferenceIndex, settings: Settings) -> Opened:
+    """Load what can search this index; say on stderr which channels are off, and why."""
+    named = named_channels(settings)
+    faces = None
+    if named is None or Channel.FACE in named:
+        faces = _open_faces(index, settings, is_named=named is not None)
+    enrolled = index.channels()
+    if named is None and not enrolled:
+        if faces is None:
+            if index.people.all():
+                fail("no channel can run: no works are enrolled, and channel face is off")
+            fail(
+                f"no works are enrolled in {settings.home}: `matchcut works add PATH` first, or "
+                f"{_ADD_PERSON}"
+            )
+        say("no works are enrolled, so only people are looked for")
+        descriptors: dict[Channel, Descriptor] = {}
+    else:
+        descriptors = _open_descriptors(index, settings, has_faces=faces is not None)
+    cipher = None if faces is None else people_cipher(settings)
+    return Opened(descriptors, faces, cipher)
+
+
+def _open_descriptors(
+    index: ReferenceIndex, settings: Settings, has_faces: bool
+) -> dict[Channel, Descriptor]:
+    named = named_channels(settings)
+    enrolled = index.channels()
+    if not enrolled and any(channel in OF_WORKS for channel in named or OF_WORKS):
+        fail(f"no works are enrolled in {settings.home}: `matchcut works add PATH` first")
+    try:
+        descriptors, notes = open_channels(settings, among=enrolled)
+    except DescriptorUnavailableError as error:
+        if named is not None or not has_faces:
+            raise
+        descriptors, notes = {}, [f"works are not looked for: {error}"]
+    for note in notes:
+        say(note)
+    for channel in OF_WORKS if named is None else ():
+        if channel not in enrolled:
+            say(f"channel {channel} is off: no enrolled work has been described in it")
+    for channel, descriptor in descriptors.items():
+        if channel not in enrolled:
+            fail(
+                f"no work has vectors in channel {channel}: add the films again with "
+                f"`matchcut works add --channels {channel} PATH`"
+            )
+        index.check_space(channel, space_of(descriptor))
+    return descriptors
+
+
+def _open_faces(index: ReferenceIndex, settings: Settings, is_named: bool) -> FaceChannel | None:
+    """Make ready to find people; who never enrolled anybody hears nothing of it in `auto`."""
+    everybody = index.people.all()
+    if not everybody:
+        if is_named:
+            fail(f"channel face cannot run: nobody is enrolled ({_ADD_PERSON})")
+        return None
+    expired = index.people.expired(today())
+    over = (
+        f"{len(expired)} of {len(everybody)} enrolled people have expired and are not matched any "
+        "more: `matchcut people remove --expired` erases them"
+    )
+    if len(expired) == len(everybody):
+        if is_named:
+            fail(f"channel face cannot run: {over}")
+        say(f"channel face is off: {over}")
+        return None
+    if expired:
+        say(over)
+    try:
+        return open_faces(index, settings, today())
+    except (DescriptorUnavailableError, WrongKeyError) as error:
+        if is_named:
+            raise
+        say(f"channel face is off: {error}")
+        return None

@@ -1,0 +1,118 @@
+"""What is listed of works, people, background and moments, and how lists are written."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, TextIO
+
+from rich.text import Text  # names may look like markup
+
+from detector.output import empty_table, print_table
+from detector.query import Moment, Seen
+from detector.text import visible
+from detector.types import Channel
+from index.person_records import Person
+from index.records import BackgroundSource, Work
+
+
+def work_values(work: Work) -> dict[str, Any]:
+    """Return what is listed of a work, by column."""
+    return {
+        "id": work.id,
+        "title": work.title,
+        "owner": work.owner,
+        "policy": work.policy.value,
+        "duration": round(work.duration, 3),
+        "frames": work.frames_sampled - work.frames_uniform,
+        "uniform_frames": work.frames_uniform,
+        "added_at": work.added_at.isoformat(timespec="seconds"),
+        "source": work.source,
+        "digest": work.digest,
+    }
+
+
+def background_values(source: BackgroundSource, space: str | None) -> dict[str, Any]:
+    """Return what is listed of footage in the background, by column.
+
+    Parameters
+    ----------
+    space
+        That of the works; what was described in another is not used. None if there are no works.
+    """
+    return {
+        "id": source.number,
+        "frames": source.count,
+        "used": "yes" if space in (None, source.space) else "no",
+        "space": source.space,
+        "added_at": source.added_at.isoformat(timespec="seconds"),
+        "source": source.source,
+        "digest": source.source_digest,
+    }
+
+
+def person_values(person: Person, today: date) -> dict[str, Any]:
+    """Return what is listed of a person, by column."""
+    return {
+        "id": person.id,
+        "name": person.name,
+        "faces": person.faces,
+        "policy": person.policy.value,
+        "authority": person.authority,
+        "retain_until": person.retain_until.isoformat(),
+        "expired": "yes" if person.is_expired(today) else "no",
+        "added_at": person.added_at.isoformat(timespec="seconds"),
+    }
+
+
+def write_rows(
+    output_format: str, rows: Sequence[Mapping[str, Any]], stream: TextIO, none: str = ""
+) -> None:
+    """Write records of the same columns as a table, JSON lines or CSV.
+
+    Parameters
+    ----------
+    none
+        What a table says when there is no record.
+    """
+    if output_format == "jsonl":
+        for row in rows:
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+    elif output_format == "csv":
+        if rows:
+            table = csv.DictWriter(stream, rows[0].keys(), lineterminator="\n")
+            table.writeheader()
+            table.writerows(rows)
+    elif rows:
+        grid = empty_table(*rows[0].keys())
+        for row in rows:
+            grid.add_row(
+                *(Text("" if value is None else visible(str(value))) for value in row.values())
+            )
+        print_table(grid, stream)
+    else:
+        stream.write(f"{none}\n")
+
+
+def still_rows(found: Sequence[Seen | Moment]) -> list[dict[str, Any]]:
+    """Return what is listed of the people and moments that a still or a phrase is like, by column.
+
+    How sure it is that it is somebody has a column only where there is anybody.
+    """
+    rows: list[dict[str, Any]] = []
+    who: dict[str, Any]
+    for one in found:
+        if isinstance(one, Seen):
+            who = {"work or person": one.person_id, "title": one.name, "time": None}
+            channel, likeness = Channel.FACE, one.likeness.value
+        else:
+            who = {"work or person": one.work_id, "title": one.title, "time": round(one.time, 3)}
+            channel, likeness = one.channel, ""
+        similarity = round(one.similarity, 4)
+        rows.append({**who, "similarity": similarity, "channel": channel.value, "sure": likeness})
+    if not any(row["sure"] for row in rows):
+        for row in rows:
+            del row["sure"]
+    return rows

@@ -1,0 +1,91 @@
+"""Pictures in a report: `data:` URIs, and why one is missing."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+import av.error
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from detector.media import UnreadableMediaError, grab
+from detector.text import clock
+
+JPEG_QUALITY = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A JPEG in a `data:` URI."""
+
+    uri: str
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, image: npt.NDArray[np.uint8]) -> Picture:
+        """Encode an image, uint8 [height, width, 3] RGB."""
+        quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+        _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
+        return cls(_uri(jpeg.tobytes()), image.shape[1], image.shape[0])
+
+    @classmethod
+    def of_jpeg(cls, jpeg: bytes) -> Picture:
+        """Take a JPEG file as it is.
+
+        Raises
+        ------
+        ValueError
+            It is none.
+        """
+        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        if image is None:
+            raise ValueError("not a picture")
+        return cls(_uri(jpeg), image.shape[1], image.shape[0])
+
+
+class Footage:
+    """A file that frames are taken from, and why some could not be.
+
+    Parameters
+    ----------
+    role
+        What the file is to the reader, as in "The upload is no longer at ...".
+    source
+        Path or URL; None if it is not known.
+    """
+
+    def __init__(self, role: str, source: str | None) -> None:
+        self.role = role
+        self.source = source
+        self.notes: tuple[str, ...] = ()
+
+    def frame(self, time: float, short_side: int) -> npt.NDArray[np.uint8] | None:
+        """Return what is on screen at a time (seconds), uint8 [height, width, 3] RGB.
+
+        None if it cannot be had; then the notes say why.
+        """
+        if self.source is None:
+            self.notes = ("The catalogue does not know this work's reference file.",)
+        elif "://" in self.source:
+            self.notes = (f"The {self.role} is not on this machine: {self.source}",)
+        elif not Path(self.source).is_file():
+            self.notes = (f"The {self.role} is no longer at {self.source}",)
+        else:
+            try:
+                return grab(Path(self.source), [time], short_side)[0]
+            except (UnreadableMediaError, av.error.FFmpegError, OSError) as error:
+                self.notes += (f"The {self.role} gives no picture at {clock(time)}: {error}",)
+        return None
+
+    def picture(self, time: float, short_side: int) -> Picture | None:
+        """Return the same as a picture of the report."""
+        frame = self.frame(time, short_side)
+        return None if frame is None else Picture.of(frame)
+
+
+def _uri(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
