@@ -45,11 +45,11 @@ def face_quality(
     """
     import cv2
 
-    grey = cv2.cvtColor(aligned, cv2.COLOR_RGB2GRAY)[_CORE].astype(np.float32)
-    contrast = float(grey.std())
+    grey = np.asarray(cv2.cvtColor(aligned, cv2.COLOR_RGB2GRAY), np.float32)
+    contrast = float(grey[_CORE].std())
     if side < _LEAST_SIDE or contrast < _LEAST_CONTRAST:
         return 0.0
-    detail = float(cv2.Laplacian(grey, cv2.CV_32F).var()) / contrast**2
+    detail = float(cv2.Laplacian(grey, cv2.CV_32F)[_CORE].var()) / contrast**2
     eyes, turn = _pose(np.asarray(landmarks, np.float64))
     if detail < _LEAST_DETAIL or eyes < _LEAST_EYES:
         return 0.0

@@ -95,6 +95,7 @@ class Tracker:
         for _, t, s in pairs:
             if t not in continued and s not in taken:
                 if likeness < _STILL and not self._are_same(going[t].last, sightings[s]):
+                    going[t].missed = _MOST_MISSED  # somebody else has come to its place
                     continue
                 continued.add(t)
                 taken.add(s)
