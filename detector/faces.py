@@ -54,10 +54,17 @@ class FaceChannel:
 
 
 class FaceWatch:
-    """Watches one video."""
+    """Watches one video.
 
-    def __init__(self, descriptor: FaceDescriptor) -> None:
+    Parameters
+    ----------
+    least_score
+        What the detector takes less surely for a face is left out.
+    """
+
+    def __init__(self, descriptor: FaceDescriptor, least_score: float = 0.0) -> None:
         self._descriptor = descriptor
+        self._least_score = least_score
         self._tracker = Tracker(self._are_same)
         self._found = self._unusable = 0
         self._previous: float | None = None
@@ -110,7 +117,7 @@ class FaceWatch:
 
     def _sightings(self, frame: Frame) -> list[Sighting]:
         height, width = frame.image.shape[:2]
-        faces = self._descriptor.find(frame.image)
+        faces = [f for f in self._descriptor.find(frame.image) if f.score >= self._least_score]
         self._found += len(faces)
         self._unusable += max(0, len(faces) - _MOST_FACES)
         sightings = []

@@ -42,7 +42,7 @@ from index.reference_index import ReferenceIndex
 
 LARGEST = "largest"
 _PHOTO_SIDE = 1440  # pixels of the shorter side: faces in group pictures may be small
-_SURE = 0.85  # of a photo, what is less surely a face is none: it would make two of one
+_SURE = 0.85  # what is less surely a face would make a second person of a picture's background
 _MOST_OF_CLIP = 12  # reference faces taken from one clip
 _BATCH = 32
 _CROP_SIDE = 200  # pixels of a reference face's picture
@@ -182,7 +182,7 @@ def _clip(
     """Return the tracks of the one person that a clip shows."""
     info = probe(path)
     sampler = Sampler(path, rate_for(info.duration, settings.rate), SHORT_SIDE)
-    watch = FaceWatch(descriptor)
+    watch = FaceWatch(descriptor, least_score=_SURE)
     frames: list[Frame] = []
     for frame in sampler:
         frames.append(frame)

@@ -16,6 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -97,12 +98,19 @@ def read_cohort(path: Path) -> Cohort:
     ValueError, OSError
         It cannot be read, or holds something else.
     """
-    with np.load(path, allow_pickle=False) as arrays:
-        mean, covariance = arrays["mean"], arrays["covariance"]
-        people = int(arrays["people"])
+    nothing = f"{path} holds no cohort of faces"
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            mean = np.asarray(arrays["mean"], np.float32)
+            covariance = np.asarray(arrays["covariance"], np.float32)
+            people = int(arrays["people"])
+    except (EOFError, KeyError, TypeError, BadZipFile) as error:  # what NumPy says of other files
+        raise ValueError(nothing) from error
     if mean.ndim != 1 or covariance.shape != 2 * mean.shape or people < 2:
-        raise ValueError(f"{path} holds no cohort of faces")
-    return Cohort(mean.astype(np.float32), covariance.astype(np.float32), people)
+        raise ValueError(nothing)
+    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        raise ValueError(nothing)
+    return Cohort(mean, covariance, people)
 
 
 def shipped_cohort(space: str) -> Cohort | None:
