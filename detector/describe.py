@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,9 +19,11 @@ from detector.faces import FaceWatch
 from detector.matching import Views
 from detector.media import (
     Frame,
+    Guess,
+    Layout,
     Part,
     Sampler,
-    find_parts,
+    find_layout,
     is_uniform,
     probe,
     rate_for,
@@ -34,14 +36,19 @@ from index.embeddings import Embeddings
 _BATCH = 32
 _WINDOW = 24  # frames that the layout is told from; fewer only at the start of a file
 _NEGATIVES = 4  # frames of a batch that are also looked at as negatives
+_GLANCES = 2  # frames that a guessed part is looked at in, before it is in all
 _CLOSELY = 1.5  # of the descriptor's side: insets are to have some pixels of their own
 _ALIKE = 0.7  # intersection over union from which two parts are one
+_APART = 0.3  # up to which two parts that resemble a work are in different places
 _SAME_AREA = 0.06  # a part that is the picture without its borders is no view of its own
 # The last frame may end this much before the file says it does, or this share of it.
 _MISSING_SECONDS, _MISSING_SHARE = 1.0, 0.02
 
 OnProgress = Callable[[float, float | None], None]
 """Called with the seconds of video read so far, and with its duration if that is known."""
+
+Nearest = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+"""Tells for vectors of the copy channel, [n, dim], how similar the nearest frame of a work is."""
 
 Picture = npt.NDArray[np.uint8]
 
@@ -91,6 +98,7 @@ def describe(
     closely: bool = False,
     negative: bool = False,
     watch: FaceWatch | None = None,
+    nearest: Nearest | None = None,
 ) -> Described:
     """Sample a video and describe its frames; decoding runs beside describing.
 
@@ -105,6 +113,9 @@ def describe(
         Describe the negative of every frame.
     watch
         Is shown the frames as well, larger than the descriptors need them.
+    nearest
+        For looking closely: what may be a part is described if a glance at it resembles a work;
+        without this only what is a part for sure.
 
     Raises
     ------
@@ -120,7 +131,7 @@ def describe(
     rows = {channel: _Rows() for channel in descriptors}
     closer = None
     if closely and Channel.COPY in descriptors:
-        closer = _Closer(descriptors[Channel.COPY], rows[Channel.COPY], settings)
+        closer = _Closer(descriptors[Channel.COPY], rows[Channel.COPY], settings, nearest)
     sampled = 0
     for batch, seconds in _batches(sampler):
         timings["decode"] += seconds
@@ -178,10 +189,17 @@ class _Closer:
     batches before and after it as well.
     """
 
-    def __init__(self, descriptor: Descriptor, rows: _Rows, settings: Settings) -> None:
+    def __init__(
+        self,
+        descriptor: Descriptor,
+        rows: _Rows,
+        settings: Settings,
+        nearest: Nearest | None,
+    ) -> None:
         self._descriptor = descriptor
         self._rows = rows
         self._settings = settings
+        self._nearest = nearest
         self._negatives = _Rows()
         self._held: list[_Seen] = []  # the last two batches
         self.seconds = 0.0  # spent on finding the layout
@@ -198,8 +216,9 @@ class _Closer:
         window = window[-max(_WINDOW, len(pictures)) :]
         # A few streams change their size on the way.
         alike = [one for one in window if one.shape == pictures[-1].shape]
-        parts = find_parts(alike) if self._settings.parts else ()
+        layout = find_layout(alike) if self._settings.parts else Layout()
         self.seconds += time.perf_counter() - started
+        parts = (*layout.parts, *self._known(layout.guesses, alike))
         self._held.append(_Seen(pictures, trimmed, numbers, parts))
         if len(self._held) > 1:
             self._describe(self._held[-2], self._held)
@@ -211,6 +230,36 @@ class _Closer:
             self._describe(self._held[-1], self._held)
         views = self._negatives.views(times, self._descriptor.dim)
         return Embeddings(views.vectors, views.times[views.frames])
+
+    def _known(self, guesses: Sequence[Guess], pictures: Sequence[Picture]) -> Iterator[Part]:
+        """Give the guessed parts that resemble a work at a glance; of those in one place the best.
+
+        A picture in a wall, a window or a table on a test card has edges like an inset's, and to
+        describe one in all frames takes as long as to describe these.
+        """
+        if self._nearest is None:
+            return
+        views: list[Picture] = []
+        owners: list[int] = []
+        for number, guess in enumerate(guesses):
+            every = max(1, len(guess.frames) // _GLANCES)
+            for i in guess.frames[every // 2 :: every][:_GLANCES]:
+                view = trim_borders(guess.part.of(pictures[i]))
+                if not is_uniform(view):
+                    views.append(view)
+                    owners.append(number)
+        if not views:
+            return
+        similarity = np.full(len(guesses), -1.0, np.float32)
+        np.maximum.at(similarity, owners, self._nearest(self._descriptor.describe(views)))
+        known: list[Part] = []
+        for number in np.argsort(-similarity):
+            part = guesses[number].part
+            if similarity[number] <= self._settings.part_similarity:
+                return
+            if all(part.overlap(other) < _APART for other in known):
+                known.append(part)
+                yield part
 
     def _describe(self, seen: _Seen, around: list[_Seen]) -> None:
         parts: list[Part] = []

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from detector.background import background_of
 from detector.describe import Described, OnProgress, describe
@@ -152,7 +154,13 @@ def scan(
         with source.local() as path:
             watch = None if faces is None else FaceWatch(faces.descriptor)
             described = describe(
-                path, descriptors, settings, on_progress, closely=True, watch=watch
+                path,
+                descriptors,
+                settings,
+                on_progress,
+                closely=True,
+                nearest=partial(_nearest, index),
+                watch=watch,
             )
             timings = {**described.timings, "search": 0.0, "align": 0.0, "verify": 0.0}
             views = dict(described.views)
@@ -233,8 +241,13 @@ def _looks_negative(described: Described, index: ReferenceIndex, settings: Setti
     negatives = described.negatives
     if negatives is None or len(negatives) == 0:
         return False
-    nearest = index.search(Channel.COPY, negatives.vectors, 1).similarities
-    return bool(nearest.size) and float(nearest.max()) > settings.negative_similarity
+    return float(_nearest(index, negatives.vectors).max()) > settings.negative_similarity
+
+
+def _nearest(index: ReferenceIndex, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return how similar the nearest frame of a work is to each vector; -1 if there is no work."""
+    similarities = index.search(Channel.COPY, vectors, 1).similarities
+    return np.asarray(similarities.max(axis=1, initial=-1.0), np.float32)
 
 
 class _Matching:

@@ -195,6 +195,13 @@ class Settings(BaseSettings):
         True,
         description="Look for footage in parts of an upload's pictures (insets, split screens).",
     )
+    part_similarity: float = Field(
+        0.4,
+        description="Similarity of what may be such a part to a work from which it is looked at; "
+        "1: never.",
+        ge=-1,
+        le=1,
+    )
     negative_similarity: float = Field(
         0.5,
         description="Similarity of a frame's negative to a work from which all are looked at; 1: "

@@ -81,8 +81,9 @@ def _with_inset(ground: Cut, film: Cut, at: float) -> Iterator[TimedPicture]:
     insets = (resized(width, height)(picture) for _, picture in footage(film))
     for time, picture in footage(ground):
         shown = resized(480, 270)(picture)
-        if time > at - 1e-6:
-            shown[top : top + height, left : left + width] = next(insets)
+        inset = next(insets, None) if time > at - 1e-6 else None
+        if inset is not None:
+            shown[top : top + height, left : left + width] = inset
         yield time, shown
 
 
@@ -90,15 +91,21 @@ def _with_inset(ground: Cut, film: Cut, at: float) -> Iterator[TimedPicture]:
 def hidden_copies(
     samples: SampleSet, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Sample]:
-    """Return copies of a film that are hard to see, by what was done: `inset` and `inverted`."""
+    """Return copies of a film that are hard to see, by what was done.
+
+    `inset`, `brief inset` (gone before the upload ends) and `inverted`.
+    """
     folder = tmp_path_factory.mktemp("hidden")
     film = next(path for path in samples.films if path.stem == "bikes")
     slides = next(s.path for s in samples.uploads if s.path.stem == "holiday-slides")
     inset, negative = folder / "inset.mp4", folder / "inverted.mp4"
+    brief = folder / "brief-inset.mp4"
     write_clip(inset, _with_inset(Cut(slides, 0, 10), Cut(film, 2, 8), at=4.0))
+    write_clip(brief, _with_inset(Cut(slides, 0, 10), Cut(film, 2, 4.5), at=1.0))
     write_clip(negative, footage(Cut(film, 2, 8, (inverted, resized(480, 204)))))
     return {
         "inset": Sample(inset, 10.0, (PlantedCopy("bikes", 4, 10, 2, 8, "in a corner"),)),
+        "brief inset": Sample(brief, 10.0, (PlantedCopy("bikes", 1, 3.5, 2, 4.5, "in a corner"),)),
         "inverted": Sample(negative, 6.0, (PlantedCopy("bikes", 0, 6, 2, 8, "inverted"),)),
     }
 

@@ -11,6 +11,11 @@ our own. Three signs are looked for, from the surest to the vaguest:
   on one side of them changes independently of the other. An edge of a building, seen by a camera
   that stands still, is such a step, too, but light and passers-by change both of its sides alike;
 - one area, about a quadrilateral, that moves while all around it stands still: a screen in a room.
+
+An inset is often there for a part of the window only, over footage that stands still, or shows
+something with edges of its own. What may be one is therefore told as well, as a guess: rectangles
+with lasting lines on all four sides, those of single scenes, and those that contradict another.
+Only who knows what is looked for can tell these from windows and pictures on a wall.
 """
 
 from __future__ import annotations
@@ -56,6 +61,11 @@ _CHANGE = 2.0  # 8-bit levels from frame to frame; less is coding noise
 _LEAST_CHANGING = 0.005  # of a part; a caption has less
 _ALIKE = 0.5  # correlation of changes on both sides of a line
 
+# What may be a part
+_LINE_OF_GUESS = 0.83  # with all four sides inside the picture, whatever changes
+_MOST_GUESSES = 6
+_MOST_SCENES, _LEAST_SCENE = 3, 4  # scenes of a window, frames of a scene
+
 # Blurred sides
 _SHARPER = 1.6  # times the gradients of the side
 _BLURRED = 0.29  # gradient over 1 pixel to that over 4: a quarter where all is smooth
@@ -92,8 +102,24 @@ class Part:
         return shared / (sum(areas) - shared)
 
 
-def find_parts(images: Sequence[npt.NDArray[np.uint8]]) -> tuple[Part, ...]:
-    """Find the parts of the picture that are worth describing by themselves.
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What may be a part, or a picture on a wall: worth a glance."""
+
+    part: Part
+    frames: range  # which of the frames it was seen in
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Parts of the picture that are worth describing by themselves, and what may be some."""
+
+    parts: tuple[Part, ...] = ()
+    guesses: tuple[Guess, ...] = ()
+
+
+def find_layout(images: Sequence[npt.NDArray[np.uint8]]) -> Layout:
+    """Find the parts of the picture that show footage of their own.
 
     Parameters
     ----------
@@ -103,30 +129,44 @@ def find_parts(images: Sequence[npt.NDArray[np.uint8]]) -> tuple[Part, ...]:
 
     Returns
     -------
-    tuple of Part
-        at most five, with edges that may be off by some 2 %; none for ordinary footage, and for
-        fewer than three frames. The whole picture, and what plain borders leave of it, are never
-        among them.
+    Layout
+        At most five parts, with edges that may be off by some 2 %; none for ordinary footage, and
+        for fewer than three frames. At most six guesses, of which ordinary footage has some, too:
+        about one in four windows. The whole picture, and what plain borders leave of it, are
+        never among them.
     """
     if len(images) < _LEAST_FRAMES:
-        return ()
+        return Layout()
     whole = _small_grey(images)
     height, width = whole.shape[1:]
     left, top, right, bottom = picture = _without_plain_borders(whole)
     if min(right - left, bottom - top) < _LEAST_PIXELS:
-        return ()
+        return Layout()
+
+    def placed(box: Box) -> Box:
+        return box[0] + left, box[1] + top, box[2] + left, box[3] + top
+
+    def part(box: Box) -> Part:
+        return Part(box[0] / width, box[1] / height, box[2] / width, box[3] / height)
+
+    footage = _Footage(np.ascontiguousarray(whole[:, top:bottom, left:right]))
+    framed, seen = _framed(footage)
     boxes = list(_between_blurred_sides(whole))
     if not boxes:
-        change = _change(whole)
-        inside = np.ascontiguousarray(whole[:, top:bottom, left:right])
-        framed = _framed(inside, change[top:bottom, left:right])
-        boxes = [(a + left, b + top, c + left, d + top) for a, b, c, d in framed]
-        for area in _moving_area(whole, change):
+        boxes = [placed(box) for box in framed]
+        for area in _moving_area(whole, _change(whole)):
             if not any(_is_same(box, area) for box in (picture, *boxes)):  # they are more exact
                 boxes = [box for box in boxes if _overlap(box, area) <= _APART_ENOUGH] + [area]
-    return tuple(
-        Part(a / width, b / height, c / width, d / height) for a, b, c, d in boxes[:_MOST_PARTS]
-    )
+    boxes = boxes[:_MOST_PARTS]
+    guesses: list[Guess] = []
+    taken = [picture, *boxes]
+    for box, frames in _guessed(footage, seen):
+        if not any(_is_same(placed(box), other) for other in taken):
+            taken.append(placed(box))
+            guesses.append(Guess(part(placed(box)), frames))
+            if len(guesses) == _MOST_GUESSES:
+                break
+    return Layout(tuple(part(box) for box in boxes), tuple(guesses))
 
 
 def _small_grey(images: Sequence[npt.NDArray[np.uint8]]) -> Stack:
@@ -226,32 +266,97 @@ class _Sides:
     apart: Map  # the same, where both sides of the line also change apart from each other
 
 
-def _framed(stack: Stack, change: Map) -> list[Box]:
-    """Find rectangles bounded by lasting lines, by how much of their sides is sure."""
-    turned = np.ascontiguousarray(stack.transpose(0, 2, 1))
-    steps, turned_steps = _lasting_steps(stack), _lasting_steps(turned)
+class _Footage:
+    """Grey frames, and where they have steps, upright and level ones."""
+
+    def __init__(self, stack: Stack, steps: tuple[Stack, Stack] | None = None) -> None:
+        self.stack = stack
+        self.turned = np.ascontiguousarray(stack.transpose(0, 2, 1))
+        self.upright, self.level = steps or (_steps(self.stack), _steps(self.turned))
+
+    def during(self, frames: range) -> _Footage:
+        """Return some of the frames."""
+        some = slice(frames.start, frames.stop)
+        return _Footage(self.stack[some], (self.upright[some], self.level[some]))
+
+
+def _guessed(footage: _Footage, seen: Sequence[Box]) -> Iterator[tuple[Box, range]]:
+    """Give rectangles that may be parts: those seen in all frames, then those of each scene."""
+    for box in seen:
+        yield box, range(len(footage.stack))
+    for frames in _scenes(footage):
+        for box in _framed(footage.during(frames))[1]:
+            yield box, frames
+
+
+def _scenes(footage: _Footage) -> list[range]:
+    """Divide frames where the steps change most: an inset may begin or end at any of them."""
+    count = len(footage.stack)
+    scenes = [range(count)]
+    # Lines are long, so every fourth pixel along them is enough.
+    steps = [kind[:, ::4].reshape(count, -1) for kind in (footage.upright, footage.level)]
+    sums = np.cumsum(np.concatenate(steps, axis=1), axis=0, dtype=np.uint16).astype(np.float32)
+    sums = np.concatenate([np.zeros_like(sums[:1]), sums])
+
+    def contrast(scene: range, at: int) -> float:
+        before, after = at - scene.start, scene.stop - at
+        step = (sums[at] - sums[scene.start]) / before - (sums[scene.stop] - sums[at]) / after
+        return float(step @ step) * before * after / len(scene)
+
+    while len(scenes) < _MOST_SCENES:
+        cuts = [
+            (contrast(scene, at), number, at)
+            for number, scene in enumerate(scenes)
+            for at in range(scene.start + _LEAST_SCENE, scene.stop - _LEAST_SCENE + 1)
+        ]
+        if not cuts:
+            break
+        _, number, at = max(cuts)
+        scene = scenes[number]
+        scenes[number : number + 1] = [range(scene.start, at), range(at, scene.stop)]
+    return scenes if len(scenes) > 1 else []
+
+
+def _framed(footage: _Footage) -> tuple[list[Box], list[Box]]:
+    """Find rectangles bounded by lasting lines, by how much of their sides is sure.
+
+    Returns
+    -------
+    parts, guesses
+        Parts lie apart and are not divided. Guesses may overlap, as nothing tells which is right.
+    """
+    stack, turned = footage.stack, footage.turned
+    steps, turned_steps = _lasting(footage.upright), _lasting(footage.level)
     xs, ys = _lines(steps), _lines(turned_steps)
     if len(xs) == 2 and len(ys) == 2:
-        return []
+        return [], []
     upright = _sides(stack, steps, xs, ys)
     level = _sides(turned, turned_steps, ys, xs)
+    change = _change(stack)
 
     boxes: list[Box] = []
-    for left, right, top, bottom in _rectangles(upright, level):
+    guesses: list[Box] = []
+    for sure, left, right, top, bottom in _rectangles(upright, level):
         box = int(xs[left]), int(ys[top]), int(xs[right]), int(ys[bottom])
-        if _crossed(upright, left, right, top, bottom):
-            continue
-        if _crossed(level, top, bottom, left, right):
+        is_new = len(guesses) < _MOST_GUESSES and not any(_is_same(box, g) for g in guesses)
+        if not (sure or is_new):
             continue
         inside = change[box[1] + _EDGE : box[3] - _EDGE, box[0] + _EDGE : box[2] - _EDGE]
         if (inside > _CHANGE).mean() < _LEAST_CHANGING:
             continue
+        if is_new:
+            guesses.append(box)
+        if not sure or _crossed(upright, left, right, top, bottom):
+            continue
+        if _crossed(level, top, bottom, left, right):
+            continue
         if all(_overlap(box, other) <= _APART_ENOUGH for other in boxes):
             boxes.append(box)
     smooth = [_smoothness(stack[:, top:bottom, left:right]) for left, top, right, bottom in boxes]
-    return [
+    sharp = [
         box for box, s in zip(boxes, smooth, strict=True) if s > min(_BLURRED, 0.9 * max(smooth))
     ]
+    return sharp, guesses
 
 
 def _smoothness(stack: Stack) -> float:
@@ -263,8 +368,8 @@ def _smoothness(stack: Stack) -> float:
     return float(fine / max(coarse, 0.1))
 
 
-def _lasting_steps(stack: Stack) -> Map:
-    """Return how sure it is, in [0, 1], that an upright line passes, [row, column]."""
+def _steps(stack: Stack) -> Stack:
+    """Return 1 where a frame has an upright step, else 0, [frame, row, column]."""
     frames, height, width = stack.shape
     flat = stack.reshape(frames * height, width)
     step = np.zeros((frames * height, width + 6), np.uint8)
@@ -273,8 +378,12 @@ def _lasting_steps(stack: Stack) -> Map:
     levels = np.arange(256) * _STEP_ABOVE_TEXTURE
     least = np.clip(levels, _STEP, 255).astype(np.uint8)
     hit = cv2.compare(step[:, 3 : width + 3], cv2.LUT(beside, least), cv2.CMP_GT)
-    hits = np.add.reduce(hit.reshape(stack.shape) & 1, axis=0, dtype=np.uint16)
-    share = hits.astype(np.float32) / frames
+    return np.asarray(hit.reshape(stack.shape) & 1, np.uint8)
+
+
+def _lasting(steps: Stack) -> Map:
+    """Return how sure it is, in [0, 1], that an upright line passes, [row, column]."""
+    share = np.add.reduce(steps, axis=0, dtype=np.uint16).astype(np.float32) / len(steps)
     sure = np.clip((share - _RARELY) / (_MOSTLY - _RARELY), 0, 1)
     return np.asarray(cv2.dilate(sure, np.ones((1, 3), np.uint8)), np.float32)
 
@@ -331,8 +440,11 @@ def _is_plain(strip: Stack) -> bool:
     return int(strip.max()) - int(strip.min()) <= _FLAT_RANGE
 
 
-def _rectangles(upright: _Sides, level: _Sides) -> Iterator[tuple[int, int, int, int]]:
-    """Give rectangles with good sides, best first, as line numbers: left, right, top, bottom."""
+def _rectangles(upright: _Sides, level: _Sides) -> Iterator[tuple[bool, int, int, int, int]]:
+    """Give rectangles with good sides, best first: whether it is a part for sure, and its lines.
+
+    The lines are numbers: left, right, top, bottom.
+    """
     xs, ys = upright.at, level.at
     width, height = int(xs[-1]), int(ys[-1])
     shape = len(xs), len(xs), len(ys), len(ys)
@@ -366,13 +478,16 @@ def _rectangles(upright: _Sides, level: _Sides) -> Iterator[tuple[int, int, int,
         | _is_middle(ys)[None, :]
     )
     good |= middle & (number <= 2) & (in_all >= _LINE_IN_HALF) & (changing >= _APART_IN_HALF)
-    good &= large & (in_all >= _LINE_IN_ALL) & (in_each >= _LINE_IN_EACH)
+    lasting = large & (in_all >= _LINE_IN_ALL) & (in_each >= _LINE_IN_EACH)
+    maybe = lasting & (good | ((number == 4) & (in_all >= _LINE_OF_GUESS)))
+    good &= lasting
     # Lines between what changes apart speak for a rectangle, missing ones against it, and edges
     # in footage that stands still neither way.
     gain = (0.5 * (line + apart - 1) * length).sum(axis=0)
-    numbers = np.argwhere(good)
-    for left, right, top, bottom in numbers[np.argsort(-gain[good])]:
-        yield int(left), int(right), int(top), int(bottom)
+    numbers = np.argwhere(maybe)
+    for left, right, top, bottom in numbers[np.argsort(-gain[maybe])]:
+        sure = bool(good[left, right, top, bottom])
+        yield sure, int(left), int(right), int(top), int(bottom)
 
 
 def _is_middle(at: Lines) -> npt.NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from detector.describe import Described, describe
 from detector.descriptors import Descriptor
 from detector.descriptors.sscd import SscdDescriptor
 from detector.matching import Views
-from detector.media import Sampler, find_parts
+from detector.media import Sampler, find_layout
 from detector.samples import Sample, SampleSet, TimedPicture, footage, resized, whole, write_clip
 from detector.settings import Settings
 from detector.types import Channel
@@ -96,8 +96,8 @@ def test_a_layout_is_known_from_the_first_frame_that_has_it(
 ) -> None:
     """Of the first 32 frames, which are looked at together, too few have the inset to see it."""
     sampled = [frame.image for frame in Sampler(hidden_copies["inset"].path, 6.0)]
-    assert find_parts(sampled[:32]) == ()
-    assert len(find_parts(sampled[32:])) == 1
+    assert find_layout(sampled[:32]).parts == ()
+    assert len(find_layout(sampled[32:]).parts) == 1
     first = int(np.searchsorted(copy_views(inset).times, 3.99))
     assert first < 32
     assert views_per_frame(inset)[first] > 1
@@ -110,11 +110,47 @@ def test_a_layout_is_known_up_to_the_last_frame_that_has_it(
     path = tmp_path / "backwards.mp4"
     pictures = [picture for _, picture in footage(whole(hidden_copies["inset"].path))]
     write_clip(path, ((n / 25, picture) for n, picture in enumerate(reversed(pictures))))
-    assert find_parts([frame.image for frame in Sampler(path, 6.0)][32:]) == ()
+    assert find_layout([frame.image for frame in Sampler(path, 6.0)][32:]).parts == ()
     described = describe(path, descriptors, SETTINGS, closely=True)
     showing = copy_views(described).times < 5.95
     assert showing.sum() > 32
     assert (views_per_frame(described)[showing] > 1).all()
+
+
+def test_what_may_be_an_inset_is_a_view_if_it_resembles_a_work_at_a_glance(
+    hidden_copies: dict[str, Sample], descriptors: dict[Channel, Descriptor], enrolled: Described
+) -> None:
+    """The inset is there for too few frames to be sure of it."""
+    path = hidden_copies["brief inset"].path
+    film = enrolled.embeddings(Channel.COPY)
+    glances: list[int] = []
+
+    def like_the_film(vectors: np.ndarray) -> np.ndarray:
+        glances.append(len(vectors))
+        return np.asarray((vectors @ film.vectors.T).max(axis=1))
+
+    described = describe(path, descriptors, SETTINGS, closely=True, nearest=like_the_film)
+    views = copy_views(described)
+    showing = np.flatnonzero((views.times > 0.99) & (views.times < 3.45))
+    assert (views_per_frame(described)[showing] == 2).all()
+    assert sum(glances) < len(views) / 2
+
+    times = views.times[showing] + 1.0  # of the film
+    rows = np.abs(film.times[None] - times[:, None]).argmin(axis=1)
+    best = views.vectors[views.best_rows(showing, film.vectors[rows])]
+    assert np.median(similar(best, times, film)) > 0.7
+
+
+def test_what_may_be_an_inset_and_resembles_nothing_is_not_looked_at(
+    hidden_copies: dict[str, Sample], descriptors: dict[Channel, Descriptor]
+) -> None:
+    def unlike_any(vectors: np.ndarray) -> np.ndarray:
+        return np.full(len(vectors), 0.3, np.float32)
+
+    path = hidden_copies["brief inset"].path
+    for nearest in (unlike_any, None):
+        described = describe(path, descriptors, SETTINGS, closely=True, nearest=nearest)
+        assert set(views_per_frame(described)) == {1}
 
 
 def test_the_first_view_of_a_frame_is_the_whole_of_it(

@@ -203,7 +203,12 @@ def test_a_copy_is_found_at_the_planted_times(
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("inset", "inset at the lower right"), ("inverted", "colours inverted")]
+    ("name", "words"),
+    [
+        ("inset", "inset at the lower right"),
+        ("brief inset", "inset at the lower right"),
+        ("inverted", "colours inverted"),
+    ],
 )
 def test_a_hidden_copy_is_found_and_said_how_it_was_hidden(
     name: str,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from detector.media import Sampler
-from detector.media.layout import Part, find_parts
+from detector.media.layout import Layout, Part, find_layout
 from detector.samples import letterboxed
 
 WIDTH, HEIGHT = 384, 216
@@ -55,6 +55,10 @@ def pasted(grounds, films, *boxes):
         _, jpeg = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, 70])
         out.append(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
     return out
+
+
+def find_parts(images):
+    return find_layout(images).parts
 
 
 def still(seed):
@@ -129,6 +133,55 @@ def test_a_screen_in_a_dark_room_filmed_aslant(film):
     assert_found(find_parts(shown), (80, 45, 300, 172))
 
 
+def assert_guessed(layout, box):
+    """The box is not told for sure, and is among the guesses; return in which frames."""
+    wanted = Part(*(np.array(box) / (WIDTH, HEIGHT, WIDTH, HEIGHT)))
+    assert all(part.overlap(wanted) < 0.5 for part in layout.parts)
+    (frames,) = (g.frames for g in layout.guesses if g.part.overlap(wanted) > 0.8)
+    return frames
+
+
+@pytest.mark.parametrize("first", [0, 7, 14])
+def test_an_inset_that_is_there_for_a_few_frames_is_guessed(film, first):
+    box = (24, 96, 166, 176)
+    grounds = scenery(1)
+    shown = range(first, first + 10)
+    insets = pasted(grounds, [film], box)
+    images = [insets[n] if n in shown else grounds[n] for n in range(FRAMES)]
+    frames = assert_guessed(find_layout(images), box)
+    assert np.mean([n in shown for n in frames]) > 0.7
+
+
+def test_an_inset_where_next_to_nothing_moves_is_guessed(film):
+    speakers = [film[0].copy() for _ in range(FRAMES)]
+    for n, image in enumerate(speakers):
+        height, width = image.shape[:2]
+        cv2.circle(image, (width // 2, height // 2), 10 + n % 3 * 5, (240, 240, 240), -1)
+    room = (cv2.GaussianBlur(scenery(7)[0], (0, 0), 3) * 0.3).astype(np.uint8)
+    box = (216, 24, 360, 105)
+    layout = find_layout(pasted([room] * FRAMES, [speakers], box))
+    assert assert_guessed(layout, box) == range(FRAMES)
+
+
+def test_guesses_are_few_and_not_what_is_a_part_for_sure():
+    cells = [(x, y, x + 180, y + 100) for x in (6, 198) for y in (4, 112)]
+    films = [scenery(20 + number) for number in range(len(cells))]
+    layout = find_layout(pasted(still(6), films, *cells))
+    assert len(layout.parts) == 4
+    assert 1 <= len(layout.guesses) <= 6
+    for number, guess in enumerate(layout.guesses):
+        others = [*layout.parts, *(other.part for other in layout.guesses[:number])]
+        assert all(guess.part.overlap(other) < 0.75 for other in others)
+
+
+def test_a_picture_on_a_wall_is_not_even_guessed(film):
+    images = [image.copy() for image in still(11)]
+    for n, image in enumerate(images):
+        image[30:110, 40:180] = scaled(film[0], (40, 30, 180, 110))
+        cv2.circle(image, (200 + 6 * n, 160), 20, (30, 200, 60), -1, cv2.LINE_AA)
+    assert find_layout(images) == Layout()
+
+
 @pytest.mark.parametrize("seed", [8, 9, 10])
 def test_drawn_footage_has_no_parts(seed):
     assert find_parts(scenery(seed)) == ()
@@ -168,7 +221,7 @@ def test_three_frames_are_enough_for_a_clear_layout(film):
 @pytest.mark.parametrize("size", [(1, 1), (2, 300), (40, 40)])
 def test_pictures_of_a_few_pixels_have_no_parts(size):
     noise = np.random.default_rng(0).integers(0, 256, (8, *size, 3), np.uint8)
-    assert find_parts(list(noise)) == ()
+    assert find_layout(list(noise)) == Layout()
 
 
 def test_a_picture_of_one_colour_has_no_parts():
