@@ -1,8 +1,9 @@
 """A second look at matches: whether the pictures of an upload lie on those of the work.
 
 Alignment goes by embeddings alone. Here frame pairs of a segment are fetched from both files again
-and compared by local features (`matching.geometry`), which confirms or weakens the segment's score
-and tells what was edited (`matching.explain`). The pairs are taken at even distances along the
+and compared by local features (`matching.geometry`), where these leave doubt by coarse forms, too
+(`matching.coarse`), which confirms or weakens the segment's score, and tells what was edited
+(`matching.explain`). The pairs are taken at even distances along the
 segment, not where the frames are most alike: of two takes in front of the same wall the most alike
 moments look like a copy, too.
 """
@@ -17,6 +18,7 @@ import numpy as np
 
 from detector.descriptors import Descriptor
 from detector.matching import rescored
+from detector.matching.coarse import follow
 from detector.matching.explain import name_edits
 from detector.matching.geometry import Picture, confirm, register
 from detector.media import UnreadableMediaError, grab, is_uniform, trim_borders
@@ -26,6 +28,7 @@ from index.embeddings import Embeddings
 
 _PAIRS = 4
 _SURE = 0.95  # score from which one look at the surest segment is enough
+_CLEAR = 0.99  # confidence by local features from which no coarse comparison is needed
 _LINES = 360  # of the pictures that are compared
 _SAME = 0.5  # cosine of a frame of the work to what was stored of it near that time
 
@@ -62,8 +65,10 @@ def _verified(
     segment: Segment, pictures: Sequence[tuple[Picture, Picture]], settings: ChannelSettings
 ) -> Segment:
     registrations = [register(ours, theirs) for ours, theirs in pictures]
-    confirmation = confirm(registrations, pictures)
-    evidence = replace(segment.evidence, confirmed=confirmation.confidence)
+    confirmed = confirm(registrations, pictures).confidence
+    if confirmed < _CLEAR:  # detail is missing or differs: do the coarse forms follow?
+        confirmed = max(confirmed, follow(registrations, pictures).confidence)
+    evidence = replace(segment.evidence, confirmed=confirmed)
     return replace(
         rescored(replace(segment, evidence=evidence), settings),
         edits=name_edits(registrations, pictures, segment.speed),

@@ -132,7 +132,8 @@ class Confirmation:
         total = self.changed + _FEW_CHANGED
         changes = (self.changes * self.changed + self.agreement * _FEW_CHANGED) / total
         evidence = _evidence(self.inliers, self.agreement) + 20 * (changes - 0.65)
-        evidence -= min(40 * max(self.drift - 0.03, 0.0), 10.0)
+        # Of 460 copies the most drifting one had 0.081; of 188 look-alikes 56 had more than 0.1.
+        evidence -= min(120 * max(self.drift - 0.03, 0.0), 15.0)
         return _sigmoid(evidence + 2 * (self.registered / self.pairs - 1))
 
 

@@ -12,7 +12,8 @@ r"""How sure a segment is: a probability, learned, from a few things that can be
   and agreement says nothing.
 - *seconds*: how long it goes on, on a logarithmic scale.
 - *confirmed*: whether local features of frame pairs along the segment lie as those of a copy would,
-  and what moves in the work moves in the upload (see `geometry`); where frames could be looked at.
+  and what moves in the work moves in the upload (see `geometry` and, for pictures without detail,
+  `coarse`); where frames could be looked at.
 
     score = sigmoid(w . features + intercept)
 
@@ -37,6 +38,10 @@ from index.embeddings import Embeddings
 _USUAL = 0.15  # similarity to ordinary footage that any frame may have; its median is 0.14
 _ENOUGH = 0.3  # agreement beyond which more says no more: fades of titles agree perfectly, too
 _CHANGING = 0.05  # spread of a work's own similarities from which its changes can be followed
+# Confirmation beyond these log-odds is near proof, and counts once more: look-alikes without drift
+# had at most 6.3, static copies of a second, for which nothing else can speak, 8 and more.
+_CERTAIN, _MOST_CERTAIN = 6.0, 9.0
+_CERTAINTY = 0.7
 _MOST_FRAMES = 400  # enough for the regression; keeps a match of hours from filling the memory
 _MOST_PAIRS = 6
 
@@ -90,8 +95,10 @@ def features(evidence: Evidence) -> dict[str, float]:
     """Return what the weights of a score are multiplied with, by name."""
     agreement = evidence.change * (evidence.agreement - 0.5)
     confirmed = 0.0
-    if evidence.confirmed is not None:  # its log-odds, kept finite
+    if evidence.confirmed is not None:  # its log-odds, kept within 3 of even
         confirmed = float(np.log((evidence.confirmed + 0.05) / (1.05 - evidence.confirmed)))
+        odds = min(-np.log(max(1.0 - evidence.confirmed, 1e-9)), _MOST_CERTAIN)
+        confirmed += _CERTAINTY * max(odds - _CERTAIN, 0.0)
     return {
         "similarity": evidence.similarity,
         "ordinary": 10 * max(evidence.ordinary - _USUAL, 0.0),

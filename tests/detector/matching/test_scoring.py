@@ -133,7 +133,7 @@ def test_there_is_a_weight_for_every_feature() -> None:
         ("similarity", (0.3, 0.5, 0.9)),
         ("agreement", (0.0, 0.3, 0.6, 0.75)),
         ("seconds", (1.0, 1.5, 60.0, 90.0)),
-        ("confirmed", (0.0, 0.1, 0.5, 0.9, 1.0)),
+        ("confirmed", (0.0, 0.1, 0.5, 0.9, 0.999, 1.0)),
     ],
 )
 def test_the_score_rises_with(name: str, values: tuple[float, ...]) -> None:
@@ -167,6 +167,17 @@ def test_where_the_work_does_not_change_agreement_says_nothing(agreement: float)
 def test_that_all_changes_are_followed_says_no_more_than_that_most_are() -> None:
     """As titles fade in and out, all of them agree."""
     assert log_odds(replace(EVIDENCE, agreement=0.9)) == log_odds(replace(EVIDENCE, agreement=1.0))
+
+
+def test_near_proof_counts_more_than_what_is_merely_likely() -> None:
+    """From odds of 400 to 1 on: where a work stands still for a second nothing else can speak."""
+    likely, surely, proof, more = (
+        features(replace(EVIDENCE, confirmed=1 - 1 / odds))["confirmed"]
+        for odds in (50, 400, 10_000, 1e12)
+    )
+    assert surely - likely < 1
+    assert proof - surely > 2
+    assert more == pytest.approx(proof, abs=0.1)
 
 
 def test_a_channel_without_weights_for_confirmation_takes_no_notice_of_it() -> None:
