@@ -7,20 +7,19 @@ copy channel has one: two pictures of anything are so similar to CLIP that a ban
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from detector.describe import OnProgress, describe
 from detector.descriptors import Descriptor, space_of
-from detector.inputs import InputError, Source
+from detector.inputs import Source, digest_of
 from detector.matching import Background, shipped
 from detector.media import UnreadableMediaError
 from detector.settings import Settings
+from detector.text import encodable
 from detector.types import Channel
 from index.embeddings import Embeddings
-from index.files import file_digest
 from index.records import BackgroundSource
 from index.reference_index import ChannelEmbeddings, ReferenceIndex
 
@@ -59,10 +58,7 @@ def add_background(
     space = space_of(descriptor)
     index.check_space(Channel.COPY, space)
     with source.local() as path:
-        try:
-            digest = file_digest(path)
-        except OSError as error:
-            raise InputError(error.strerror or str(error)) from error
+        digest = digest_of(path)
         known = index.find_background(digest, Channel.COPY, space)
         if known is not None:
             return Added(known, False, None)
@@ -75,9 +71,8 @@ def add_background(
             "card); such frames are never matched anyway"
         )
     rows = distinct(embeddings.vectors)
-    name = source.name if source.is_url else str(Path(source.name).absolute())
     content = ChannelEmbeddings(space, Embeddings(embeddings.vectors[rows], embeddings.times[rows]))
-    name = name.encode("utf-8", "backslashreplace").decode("utf-8")  # bytes that are no text
+    name = encodable(source.address)
     added = index.add_background(name, digest, Channel.COPY, content)
     return Added(added, True, described.problem)
 

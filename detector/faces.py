@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +21,25 @@ from detector.descriptors.yunet import FoundFace
 from detector.matching.face_quality import face_quality
 from detector.matching.face_tracks import Sighting, Track, Tracker, faces_that_agree
 from detector.matching.likeness import FaceTrack, Likenesses, decide, matches_of
-from detector.media import Frame
+from detector.media import Frame, Sampler
 from detector.settings import FaceSettings
-from detector.types import Box, FaceCounts, Likeness, Match
+from detector.types import FaceCounts, Likeness, Match
 
 SHORT_SIDE = 720  # pixels to which frames are scaled down for this channel
+_PHOTO_SIDE = 1440  # of a photo: faces in group pictures may be small
 _ALIKE = 0.3  # cosine from which two pictures that follow each other are of one face
 _MOST_FACES = 24  # of one frame, the largest; those in a crowd behind them are counted only
+
+
+def read_photo(path: Path) -> npt.NDArray[np.uint8]:
+    """Read a picture as large as faces need it, uint8 [height, width, 3] RGB.
+
+    Raises
+    ------
+    UnreadableMediaError
+        It is none.
+    """
+    return next(iter(Sampler(path, 1.0, _PHOTO_SIDE))).image
 
 
 def describe_face(
@@ -116,7 +129,6 @@ class FaceWatch:
         return float(vectors[0] @ vectors[1]) >= _ALIKE
 
     def _sightings(self, frame: Frame) -> list[Sighting]:
-        height, width = frame.image.shape[:2]
         faces = [f for f in self._descriptor.find(frame.image) if f.score >= self._least_score]
         self._found += len(faces)
         self._unusable += max(0, len(faces) - _MOST_FACES)
@@ -125,10 +137,7 @@ class FaceWatch:
             aligned = align_face(frame.image, face.landmarks)
             quality = face_quality(aligned, face.landmarks, face.side, face.score)
             self._unusable += quality == 0
-            box = Box(
-                face.left / width, face.top / height, face.width / width, face.height / height
-            )
-            sightings.append(Sighting(frame.time, box, quality, aligned))
+            sightings.append(Sighting(frame.time, face.box_in(frame.image), quality, aligned))
         return sightings
 
     def _describe(self, track: Track) -> None:

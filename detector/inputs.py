@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from index.files import file_digest
+
 # What a folder of uploads holds besides videos. A type that is not known is taken for a video: an
 # upload may have any name, and passing over one in silence would be worse than a line in the log.
 _NO_VIDEO = ("audio/", "image/", "text/", "font/")
@@ -41,6 +43,11 @@ class Source:
     @property
     def is_url(self) -> bool:
         return "://" in self.name
+
+    @property
+    def address(self) -> str:
+        """Where it will be found again from any folder: its URL, or the whole path."""
+        return self.name if self.is_url else str(Path(self.name).absolute())
 
     def state(self) -> str:
         """Return what changes when the content does: size and time, or the server's own mark.
@@ -79,6 +86,12 @@ class Source:
                 filesystem, remote = _filesystem(self.name)
                 filesystem.get_file(remote, str(path))
             yield path
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a local file; `InputError` where it cannot be read."""
+    with _input_errors(str(path)):
+        return file_digest(path)
 
 
 def expand(names: Iterable[str], *, pictures: bool = False) -> list[Source]:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text  # names may look like markup
 
-from detector.text import clock, visible
+from detector.text import clock, encodable, visible
 from detector.types import (
     Appearance,
     Box,
@@ -86,7 +86,7 @@ class CsvWriter:
                 times = [f"{time:.3f}" for time in (*find.query, *(find.ref or ()))]
                 self._rows.writerow(
                     (
-                        _encodable(result.query_id),
+                        encodable(result.query_id),
                         flag.match.ref_id,
                         *(times if find.ref else [*times, "", ""]),
                         f"{find.score:.4f}",
@@ -173,11 +173,6 @@ def print_table(table: Table, stream: TextIO) -> None:
     """Print a table as wide as the terminal; into a pipe or file, as wide as it likes."""
     width = None if stream.isatty() else 200
     Console(file=stream, highlight=False, width=width).print(table)
-
-
-def _encodable(name: str) -> str:
-    """Write out the bytes of a file name that are no text."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def open_writer(name: str, stream: TextIO) -> Writer:

@@ -20,8 +20,8 @@ import numpy.typing as npt
 from detector.describe import OnProgress
 from detector.descriptors import DescriptorUnavailableError, space_of
 from detector.descriptors.sface import FaceDescriptor
-from detector.faces import SHORT_SIDE, FaceChannel, FaceWatch, describe_face
-from detector.inputs import InputError, Source
+from detector.faces import SHORT_SIDE, FaceChannel, FaceWatch, describe_face, read_photo
+from detector.inputs import Source, digest_of
 from detector.matching.likeness import (
     Cohort,
     FaceTrack,
@@ -32,16 +32,15 @@ from detector.matching.likeness import (
 )
 from detector.media import Frame, Sampler, grab, is_still, probe, rate_for
 from detector.settings import Settings
+from detector.text import encodable
 from detector.types import Box
 from index.cipher import KEY_BYTES, Cipher
 from index.errors import SpaceMismatchError, WrongKeyError
-from index.files import file_digest
 from index.people import People
 from index.person_records import NewPerson, Person, ReferenceFace
 from index.reference_index import ReferenceIndex
 
 LARGEST = "largest"
-_PHOTO_SIDE = 1440  # pixels of the shorter side: faces in group pictures may be small
 _SURE = 0.85  # what is less surely a face would make a second person of a picture's background
 _MOST_OF_CLIP = 12  # reference faces taken from one clip
 _BATCH = 32
@@ -85,12 +84,8 @@ def describe_reference(
         There is no usable face, or there are several and nothing says which.
     """
     with source.local() as path:
-        try:
-            digest = file_digest(path)
-        except OSError as error:
-            raise InputError(error.strerror or str(error)) from error
-        name = source.name if source.is_url else str(Path(source.name).absolute())
-        name = name.encode("utf-8", "backslashreplace").decode("utf-8")  # bytes that are no text
+        digest = digest_of(path)
+        name = encodable(source.address)
         if is_still(path):
             vector, crop = _photo(path, descriptor, which)
             return Described((ReferenceFace(vector, crop, name, digest),), None)
@@ -149,7 +144,7 @@ def crop_face(
 def _photo(
     path: Path, descriptor: FaceDescriptor, which: str | None
 ) -> tuple[npt.NDArray[np.float32], bytes]:
-    image = next(iter(Sampler(path, 1.0, _PHOTO_SIDE))).image
+    image = read_photo(path)
     found = [face for face in descriptor.find(image) if face.score >= _SURE]
     described = [(face, describe_face(descriptor, image, face)) for face in found]
     usable = [(face, vector) for face, vector in described if vector is not None]
@@ -167,9 +162,7 @@ def _photo(
     )
     sizes = [face.side for face, _ in from_left]
     face, vector = from_left[_choose(which, sizes, f"{len(usable)} faces ({places})")]
-    height, width = image.shape[:2]
-    box = Box(face.left / width, face.top / height, face.width / width, face.height / height)
-    return vector, crop_face(image, box)
+    return vector, crop_face(image, face.box_in(image))
 
 
 def _clip(
@@ -285,14 +278,21 @@ def open_faces(index: ReferenceIndex, settings: Settings, today: date) -> FaceCh
             f"the people were described with {gallery.space}, not with {space_of(descriptor)}: "
             "set MATCHCUT_FACE_MODEL back, or remove the people and add them again"
         )
-    return FaceChannel(descriptor, Likenesses(gallery, _cohort(descriptor, settings)))
+    return FaceChannel(descriptor, Likenesses(gallery, cohort_for(descriptor, settings)))
 
 
-def _cohort(descriptor: FaceDescriptor, settings: Settings) -> Cohort:
+def cohort_for(descriptor: FaceDescriptor, settings: Settings) -> Cohort:
+    """Return the faces of others that a descriptor's are measured against.
+
+    Raises
+    ------
+    DescriptorUnavailableError
+        The one that the settings name cannot be read, or is another model's.
+    """
     path = settings.face_cohort
     try:
         cohort = shipped_cohort(space_of(descriptor)) if path is None else read_cohort(path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         raise DescriptorUnavailableError(
             f"the cohort of faces {path} cannot be read ({error}): make one with "
             "scripts/make_cohort, or leave MATCHCUT_FACE_COHORT unset"

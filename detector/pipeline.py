@@ -18,7 +18,7 @@ from detector.background import background_of
 from detector.describe import Described, OnProgress, describe
 from detector.descriptors import Descriptor, space_of
 from detector.faces import FaceChannel, FaceWatch
-from detector.inputs import InputError, Source
+from detector.inputs import InputError, Source, digest_of
 from detector.matching import (
     Candidate,
     Views,
@@ -35,7 +35,6 @@ from detector.rights import judge, judge_likeness
 from detector.settings import Settings
 from detector.types import Channel, Flag, Match, ScanResult, Status
 from detector.verify import verify
-from index.files import file_digest
 from index.records import NewWork, Policy, Work
 from index.reference_index import ChannelEmbeddings, ReferenceIndex
 
@@ -79,10 +78,7 @@ def enroll(
     for channel, descriptor in descriptors.items():
         index.check_space(channel, space_of(descriptor))
     with source.local() as path:
-        try:
-            digest = file_digest(path)
-        except OSError as error:
-            raise InputError(error.strerror or str(error)) from error
+        digest = digest_of(path)
         known = index.find_digest(digest)
         missing = {
             channel: descriptor
@@ -111,7 +107,7 @@ def enroll(
         title=title or source.stem,
         owner=owner,
         policy=policy,
-        source=source.name if source.is_url else str(Path(source.name).absolute()),
+        source=source.address,
         digest=digest,
         duration=described.duration,
         frames_sampled=counts.sampled,
@@ -173,7 +169,7 @@ def scan(
             flags: list[Flag] = []
             seen = None
             if faces is not None and watch is not None:
-                seen = _Seen(watch, faces, index, settings)
+                seen = _Seen(watch, faces, index, settings, timings)
                 flags += seen.flags(min_score)
             for channel, query in views.items():
                 matching = _Matching(channel, descriptors[channel], index, settings, timings)
@@ -183,8 +179,6 @@ def scan(
                         kept = seen.in_copy(kept, work, path)
                     if kept is not None:
                         flags.append(judge(kept, work, settings.channel(channel).min_score))
-            if seen is not None:
-                timings["faces"] = seen.seconds
     except (InputError, UnreadableMediaError) as error:
         return ScanResult(source.name, source.stem, Status.UNREADABLE, reason=str(error))
     flags.sort(key=lambda flag: (-flag.verdict.rank, -flag.match.score))
@@ -206,7 +200,12 @@ class _Seen:
     """The people seen in an upload."""
 
     def __init__(
-        self, watch: FaceWatch, faces: FaceChannel, index: ReferenceIndex, settings: Settings
+        self,
+        watch: FaceWatch,
+        faces: FaceChannel,
+        index: ReferenceIndex,
+        settings: Settings,
+        timings: dict[str, float],
     ) -> None:
         self._watch = watch
         self._faces = faces
@@ -214,12 +213,8 @@ class _Seen:
         self._lowest = settings.face_channel.min_score
         self._people = {person.id: person for person in faces.likenesses.gallery.people}
         self._matches, self.counts = watch.people(faces.likenesses, settings.face_channel)
-        self._copies = {"faces": 0.0}
-
-    @property
-    def seconds(self) -> float:
-        """Of work, so far."""
-        return self._watch.seconds + self._copies["faces"]
+        timings["faces"] = watch.seconds
+        self._timings = timings  # seconds by stage, added to
 
     def flags(self, min_score: float | None) -> list[Flag]:
         lowest = self._lowest if min_score is None else min_score
@@ -228,7 +223,7 @@ class _Seen:
 
     def in_copy(self, match: Match, work: Work, path: Path) -> Match:
         """Say of the segments of a copy whether their faces are the film's."""
-        with _timed(self._copies, "faces"):
+        with _timed(self._timings, "faces"):
             film = Path(work.source)
             match = mark_replaced(match, self._watch.tracks, path, film, self._faces.descriptor)
             names = {person.id: person.name for person in self._people.values()}

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.descriptors import Descriptor, DescriptorUnavailableError
-from detector.faces import FaceChannel, FaceWatch
+from detector.faces import FaceChannel, FaceWatch, read_photo
 from detector.inputs import Source
 from detector.media import Frame, Sampler, UnreadableMediaError, is_still, is_uniform, trim_borders
 from detector.pipeline import scan
@@ -21,7 +21,6 @@ from index.reference_index import ReferenceIndex
 from index.vectors import split_vector_ids
 
 _NEIGHBOURS = 512
-_FACES_SIDE = 1440  # pixels of a still's shorter side: faces in group pictures may be small
 _LEAST_SCORE = 0.05  # a clip that somebody asks about is shown weaker matches than a scan reports
 
 
@@ -136,9 +135,8 @@ def _still(path: Path, settings: Settings) -> npt.NDArray[np.uint8] | None:
 
 def _seen(path: Path, faces: FaceChannel, settings: Settings) -> list[Seen]:
     """Look for people in a still as in a video of one frame."""
-    image = next(iter(Sampler(path, settings.rate, _FACES_SIDE))).image
     watch = FaceWatch(faces.descriptor)
-    watch.look([Frame(0.0, image)])
+    watch.look([Frame(0.0, read_photo(path))])
     watch.finish()
     matches, _ = watch.people(faces.likenesses, settings.face_channel)
     names = {person.id: person.name for person in faces.likenesses.gallery.people}

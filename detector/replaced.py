@@ -136,30 +136,23 @@ def _differs(
     descriptor: FaceDescriptor,
 ) -> bool | None:
     """Whether the track's face is another one than the film's; None where that cannot be told."""
-    height, width = ours.shape[:2]
-    mine = [
-        (Box(f.left / width, f.top / height, f.width / width, f.height / height), vector)
-        for f in descriptor.find(ours)
-        if (vector := describe_face(descriptor, ours, f)) is not None
-    ]
     # The track's own face, of those that are there at this time.
-    mine = [one for one in mine if float(one[1] @ track.vector) >= _SAME]
+    mine = [
+        (_corners(face.box_in(ours)), vector)
+        for face in descriptor.find(ours)
+        if (vector := describe_face(descriptor, ours, face)) is not None
+        and float(vector @ track.vector) >= _SAME
+    ]
     if not mine:
         return None
     registration = register(ours, theirs)
     if registration is None or registration.confidence < _LEAST_CONFIDENCE:
         return None
-    ref_height, ref_width = theirs.shape[:2]
     for face in descriptor.find(theirs):
-        corners = np.array(
-            [
-                [face.left / ref_width, face.top / ref_height],
-                [(face.left + face.width) / ref_width, (face.top + face.height) / ref_height],
-            ]
-        )
+        corners = _corners(face.box_in(theirs))
         moved = np.sort(map_points(registration.matrix, corners), axis=0)
-        for box, vector in mine:
-            if _overlap(box, moved) < _OVERLAP:
+        for own, vector in mine:
+            if _overlap(own, moved) < _OVERLAP:
                 continue
             other = describe_face(descriptor, theirs, face)
             if other is not None:
@@ -167,10 +160,14 @@ def _differs(
     return None
 
 
-def _overlap(box: Box, corners: npt.NDArray[np.float64]) -> float:
-    """Return the intersection over union of a box and one given by two corners."""
-    mine = np.array([[box.left, box.top], [box.left + box.width, box.top + box.height]])
-    sides = np.maximum(np.minimum(mine[1], corners[1]) - np.maximum(mine[0], corners[0]), 0.0)
+def _corners(box: Box) -> npt.NDArray[np.float64]:
+    """Return the upper left and the lower right corner, [2, 2]."""
+    return np.array([[box.left, box.top], [box.left + box.width, box.top + box.height]])
+
+
+def _overlap(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
+    """Return the intersection over union of two boxes, each given by two corners."""
+    sides = np.maximum(np.minimum(one[1], other[1]) - np.maximum(one[0], other[0]), 0.0)
     shared = float(sides.prod())
-    union = float((mine[1] - mine[0]).prod() + (corners[1] - corners[0]).prod()) - shared
+    union = float((one[1] - one[0]).prod() + (other[1] - other[0]).prod()) - shared
     return shared / union if union > 0 else 0.0

@@ -29,6 +29,11 @@ def amount(seconds: float) -> str:
     return f"{round(seconds / 60) // 60} h {round(seconds / 60) % 60} min"
 
 
+def encodable(name: str) -> str:
+    """Write out the bytes of a file name that are no text."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def visible(text: str) -> str:
     r"""Write out what would not show, or would reorder what does: a name may mean to mislead.
 

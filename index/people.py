@@ -123,7 +123,7 @@ class People:
         """Erase a person, their faces and their place in casts. Returns who it was.
 
         Finished scans are forgotten, too, since they may name them; works stay as they are. No key
-        is needed. What is kept is the id, the moment, and how to recognise leftovers.
+        is needed. What is kept is the number, the moment, and how to recognise leftovers.
 
         Raises
         ------

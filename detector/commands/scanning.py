@@ -52,16 +52,18 @@ def open_for_scan(index: ReferenceIndex, settings: Settings) -> Opened:
         say("no works are enrolled, so only people are looked for")
         descriptors: dict[Channel, Descriptor] = {}
     else:
-        descriptors = _open_descriptors(index, settings, has_faces=faces is not None)
+        descriptors = _open_descriptors(index, settings, named, enrolled, faces is not None)
     cipher = None if faces is None else people_cipher(settings)
     return Opened(descriptors, faces, cipher)
 
 
 def _open_descriptors(
-    index: ReferenceIndex, settings: Settings, has_faces: bool
+    index: ReferenceIndex,
+    settings: Settings,
+    named: list[Channel] | None,
+    enrolled: frozenset[str],
+    has_faces: bool,
 ) -> dict[Channel, Descriptor]:
-    named = named_channels(settings)
-    enrolled = index.channels()
     if not enrolled and any(channel in OF_WORKS for channel in named or OF_WORKS):
         fail(f"no works are enrolled in {settings.home}: `matchcut works add PATH` first")
     try:
@@ -92,7 +94,7 @@ def _open_faces(index: ReferenceIndex, settings: Settings, is_named: bool) -> Fa
         if is_named:
             fail(f"channel face cannot run: nobody is enrolled ({_ADD_PERSON})")
         return None
-    expired = index.people.expired(today())
+    expired = [person for person in everybody if person.is_expired(today())]
     over = (
         f"{len(expired)} of {len(everybody)} enrolled people have expired and are not matched any "
         "more: `matchcut people remove --expired` erases them"

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.types import Box
+
 _BEST_SIDES = (36.0, 150.0)  # pixels of a face, for which the landmarks are best placed
 _SMALLEST_LEVEL = 90  # pixels, the shorter side of the last of the scales
 _SAME_FACE = 0.6  # overlap from which two finds are one face
@@ -41,6 +43,11 @@ class FoundFace:
     def side(self) -> float:
         """How large it is: the geometric mean of width and height."""
         return math.sqrt(max(self.width, 0.0) * max(self.height, 0.0))
+
+    def box_in(self, image: npt.NDArray[np.uint8]) -> Box:
+        """Return where it is in the picture it was found in."""
+        height, width = image.shape[:2]
+        return Box(self.left / width, self.top / height, self.width / width, self.height / height)
 
     def overlap(self, other: FoundFace) -> float:
         """Return how much of the smaller box lies in the other one."""

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from detector.descriptors.base import normalised
 from detector.descriptors.sface import FaceDescriptor, align_face
-from detector.faces import describe_face
+from detector.faces import describe_face, read_photo
 from detector.matching.likeness import Cohort, Likenesses, distances, likeness_score
-from detector.media import Sampler, UnreadableMediaError
+from detector.media import UnreadableMediaError
 from index.person_records import Gallery, Person
 from index.records import Policy
 
@@ -26,18 +26,11 @@ Floats = npt.NDArray[np.float32]
 PUBLISHED_LEAST_SCORE = 0.9
 PUBLISHED_THRESHOLD = 0.363  # cosine, of SFace on Labeled Faces in the Wild
 
-_PHOTO_SIDE = 1440
-
-
-def read_picture(path: Path) -> npt.NDArray[np.uint8]:
-    """Read a picture, uint8 [height, width, 3] RGB; `UnreadableMediaError` if it is none."""
-    return next(iter(Sampler(path, 1.0, _PHOTO_SIDE))).image
-
 
 def largest_face(path: Path, descriptor: FaceDescriptor) -> Floats | None:
     """Return the embedding of the largest usable face, float32 [d], or None."""
     try:
-        image = read_picture(path)
+        image = read_photo(path)
     except UnreadableMediaError:
         return None
     for face in descriptor.find(image):

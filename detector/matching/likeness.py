@@ -223,9 +223,9 @@ def decide(
     decided: list[tuple[int, Appearance] | None] = []
     for start in range(0, len(tracks), _CHUNK):
         chunk = slice(start, start + _CHUNK)
-        distances = likenesses.distances(vectors[chunk])
-        order = np.argsort(-distances, axis=1)[:, :2]
-        for track, row, nearest in zip(tracks[chunk], distances, order, strict=True):
+        rows = likenesses.distances(vectors[chunk])
+        order = np.argsort(-rows, axis=1)[:, :2]
+        for track, row, nearest in zip(tracks[chunk], rows, order, strict=True):
             person, best = int(nearest[0]), float(row[nearest[0]])
             second = float(row[nearest[1]]) if len(nearest) > 1 else -math.inf
             score = likeness_score(best, second, trials)
