@@ -4,13 +4,18 @@ The weights are random, so nothing is said about quality; the path from file to 
 of the real model.
 """
 
+import json
+
+import cv2
 import numpy as np
 import pytest
 from descriptor_conformance import DescriptorConformance, pictures
 from PIL import Image
 
+from detector.assets import ASSETS, fetch
 from detector.descriptors import DescriptorUnavailableError, open_channels
 from detector.descriptors.clip import ClipDescriptor, find_weights
+from detector.media import Sampler
 from detector.settings import load_settings
 from detector.types import Channel
 
@@ -20,8 +25,124 @@ def descriptor(tiny_clip):
     return ClipDescriptor(f"local-dir:{tiny_clip}")
 
 
+@pytest.fixture(scope="module")
+def frames():
+    """Real frames of two films; half of them made smaller, so that sizes differ."""
+    images = [
+        frame.image
+        for film in ("bigbuckbunny", "bikes")
+        for frame in Sampler(fetch(ASSETS[film]), rate=2)
+    ]
+    smaller = [cv2.resize(image, None, fx=0.4, fy=0.4) for image in images[::2]]
+    return [*images[1::2], *smaller]
+
+
+def saved_again(tiny_clip, folder, vision=None, preprocessing=None):
+    """Save the small CLIP with some of its configuration changed."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    config = json.loads((tiny_clip / "open_clip_config.json").read_text())
+    config["model_cfg"]["vision_cfg"] |= vision or {}
+    config["preprocess_cfg"] |= preprocessing or {}
+    torch.manual_seed(0)
+    state = open_clip.CLIP(**config["model_cfg"]).state_dict()
+    save_file(
+        {name: value.contiguous() for name, value in state.items()},
+        folder / "open_clip_model.safetensors",
+    )
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    return f"local-dir:{folder}"
+
+
+def open_clips_own(model, images):
+    """Preprocess pictures with open_clip's transform, and encode them in float32."""
+    import open_clip
+    import torch
+
+    network, _, transform = open_clip.create_model_and_transforms(model)
+    network.eval()
+    with torch.inference_mode():
+        batch = torch.stack([transform(Image.fromarray(image)) for image in images])
+        return batch, network.encode_image(batch, normalize=True).numpy()
+
+
 class TestClip(DescriptorConformance):
     pass
+
+
+@pytest.mark.parametrize("size", [64, [48, 96]])
+@pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
+def test_preprocessing_differs_from_open_clips_by_rounding_alone(
+    tiny_clip, frames, tmp_path, mode, size
+):
+    import torch
+
+    model = saved_again(
+        tiny_clip, tmp_path, {"image_size": size}, {"resize_mode": mode, "fill_color": 90}
+    )
+    expected, _ = open_clips_own(model, frames)
+    ours = ClipDescriptor(model, precision="fp32").preprocess(frames).cpu()
+    deviation = torch.tensor([0.27, 0.26, 0.28]).view(3, 1, 1)  # what `_CLIP_PREPROCESSING` says
+    levels = ((ours - expected) * deviation * 255).abs()
+    assert levels.max() <= 2.01
+    assert levels.mean() <= 0.02
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_embeddings_of_real_frames_hardly_differ_from_open_clips_in_float32(
+    tiny_clip, frames, precision
+):
+    model = f"local-dir:{tiny_clip}"
+    _, expected = open_clips_own(model, frames)
+    ours = ClipDescriptor(model, precision=precision).describe(frames)
+    assert (ours * expected).sum(1).min() >= 0.999
+
+
+def test_batches_become_smaller_when_memory_runs_out(tiny_clip, descriptor):
+    import torch
+
+    class SmallMemory(ClipDescriptor):
+        def preprocess(self, images):
+            if len(images) > 8:
+                raise torch.OutOfMemoryError("no room for more than 8 pictures")
+            return super().preprocess(images)
+
+    images = list(pictures(30))
+    small = SmallMemory(f"local-dir:{tiny_clip}")
+    np.testing.assert_allclose(small.describe(images), descriptor.describe(images), atol=0.02)
+    assert small.batch_size == 7
+
+
+def test_one_picture_for_which_memory_does_not_suffice_is_an_error(tiny_clip):
+    import torch
+
+    class NoMemory(ClipDescriptor):
+        def preprocess(self, images):
+            raise torch.OutOfMemoryError("no room at all")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        NoMemory(f"local-dir:{tiny_clip}").describe(list(pictures(3)))
+
+
+def test_a_full_gpu_makes_batches_smaller(tiny_clip):
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    descriptor = ClipDescriptor(f"local-dir:{tiny_clip}")
+    images = [np.full((720, 1280, 3), grey, np.uint8) for grey in range(0, 256, 2)]
+    unlimited = descriptor.describe(images)
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(600e6 / total)
+    try:
+        limited = descriptor.describe(images)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert 1 <= descriptor.batch_size < len(images)
+    np.testing.assert_allclose(limited, unlimited, atol=0.02)
 
 
 def test_images_are_preprocessed_and_encoded_as_open_clip_does(tiny_clip, descriptor):
