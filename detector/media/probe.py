@@ -14,6 +14,7 @@ from typing import Any
 import av
 import av.error
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
@@ -142,7 +143,9 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield container, stream
 
 
-def read_packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
+def read_packets(
+    container: InputContainer, stream: VideoStream | AudioStream
+) -> Iterator[Packet[Any]]:
     """Yield the packets of a stream up to the end of the file.
 
     Raises

@@ -213,13 +213,8 @@ class Sampler:
     def _decoded(self) -> Iterator[tuple[float, VideoFrame]]:
         """Decode what the grid needs: (seconds from the start of the file, frame), in order."""
         with open_video(self._path) as (container, stream):
-            start = (container.start_time or 0) / av.time_base
-            self._pixel_aspect = pixel_aspect_of(stream)
-            base = stream.time_base
-            if base:
-                self._time_base = Fraction(base.numerator, base.denominator)
+            start = self._begin(container, stream)
             rate = stream.average_rate
-            self._usual_duration = float(1 / rate) if rate else 0.0
             # Without deblocking H.264 and its kin decode a fifth faster, and the frames, scaled
             # down, stay the same to a descriptor (cosine 0.9997 in the mean); but where bits are
             # short the blocks are what is left of the picture (0.54 or 0.74 to the original).
@@ -236,6 +231,24 @@ class Sampler:
             for due in selector.finish():
                 yield from self._decode(stream, due, start)
             yield from self._decode(stream, None, start)
+
+    def every_frame(self) -> Iterator[tuple[float, VideoFrame]]:
+        """Decode all there is in full quality, as a player does: (seconds, frame), in order."""
+        with open_video(self._path) as (container, stream):
+            start = self._begin(container, stream)
+            for packet in self._packets(container, stream):
+                yield from self._decode(stream, packet, start)
+            yield from self._decode(stream, None, start)
+
+    def _begin(self, container: InputContainer, stream: VideoStream) -> float:
+        """Take down what frames are read by; return the time at which the file starts."""
+        self._pixel_aspect = pixel_aspect_of(stream)
+        base = stream.time_base
+        if base:
+            self._time_base = Fraction(base.numerator, base.denominator)
+        rate = stream.average_rate
+        self._usual_duration = float(1 / rate) if rate else 0.0
+        return (container.start_time or 0) / av.time_base
 
     def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
         """Read packets on one clock: where it jumps back (joined recordings), time goes on."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from detector.media import UnreadableMediaError, grab
+from detector.media.grab import grab_run
 from detector.samples import Picture, write_clip
 
 BITS = 8
@@ -52,6 +53,25 @@ def test_what_is_on_screen_is_grabbed_in_any_order_of_times(
     path = clip(tmp_path / f"clip.{suffix}", UNEVEN, gop=gop, b_frames=2, time_offset=offset)
     times = np.random.default_rng(3).uniform(0, UNEVEN[-1], 12).tolist()
     assert [number_in(image) for image in grab(path, times)] == on_screen(path, times)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+@pytest.mark.parametrize(("gop", "offset"), [(5, 0.0), (250, 2.2)])
+@pytest.mark.parametrize("first", [0.0, 7.3])
+def test_frames_grabbed_in_a_run_are_the_same(
+    tmp_path: Path, suffix: str, gop: int, offset: float, first: float
+) -> None:
+    path = clip(tmp_path / f"clip.{suffix}", UNEVEN, gop=gop, b_frames=2, time_offset=offset)
+    times = sorted(np.random.default_rng(3).uniform(first, UNEVEN[-1], 40).tolist())
+    assert [number_in(image) for image in grab_run(path, times)] == on_screen(path, times)
+    after = [*times, UNEVEN[-1] + 1, UNEVEN[-1] + 2]  # the last frame stays
+    assert [number_in(image) for image in grab_run(path, after)[-3:]][1:] == [79, 79]
+
+
+def test_a_run_of_no_video_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("no video")
+    with pytest.raises(UnreadableMediaError, match="not a video"):
+        grab_run(tmp_path / "notes.mp4", [0.0])
 
 
 def test_a_frame_is_grabbed_at_exactly_its_own_time(tmp_path: Path) -> None:
