@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from detector.batch import Batch
 from detector.console import Files, say
@@ -95,7 +96,11 @@ def _with_twins(upload: Upload, groups: Sequence[set[str]]) -> Upload:
 
 
 def scan_all(
-    works: Sequence[tuple[str, Path]], uploads: Sequence[Upload], home: Path, workers: int = 1
+    works: Sequence[tuple[str, Path]],
+    uploads: Sequence[Upload],
+    home: Path,
+    workers: int = 1,
+    changes: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, ScanResult], dict[str, float]]:
     """Enrol works and scan uploads down to the lowest score.
 
@@ -103,6 +108,8 @@ def scan_all(
     ----------
     workers
         Uploads scanned at the same time; with more than one the stages' seconds say little.
+    changes
+        Settings that differ from the usual, by name.
 
     Returns
     -------
@@ -112,7 +119,7 @@ def scan_all(
         Seconds of work by stage, of all uploads; and ``wall`` and ``video``, what they took and
         how long they are.
     """
-    settings = load_settings(channels="copy", home=home)
+    settings = load_settings(channels="copy", home=home, **(changes or {}))
     descriptors, _ = open_channels(settings)
     results: dict[str, ScanResult] = {}
     timings: dict[str, float] = {"video": 0.0}
