@@ -7,16 +7,17 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 
 from detector.describe import OnProgress
 from detector.descriptors import Descriptor, space_of
 from detector.faces import FaceChannel
 from detector.inputs import InputError, Source
-from detector.output import from_json, to_json
-from detector.pipeline import scan
+from detector.output import from_json, submission_values, to_json
+from detector.pipeline import NOTHING_KNOWN, scan
 from detector.settings import Settings
-from detector.types import Channel, ScanResult, Status
+from detector.types import Channel, ScanResult, Status, Submission
 from index.reference_index import ReferenceIndex
 
 # Settings that no result depends on; the key of the enrolled faces is not to be kept, either.
@@ -27,12 +28,16 @@ _AHEAD = 2  # uploads per worker that may be finished before their turn to be re
 class Batch:
     """A scan of many uploads.
 
-    Results are remembered in the catalogue by what they depend on: the file's size and time, the
-    descriptors, the settings, and all that is enrolled. A batch that was stopped goes on with
-    `resume` and scans again only what changed.
+    Results are remembered in the catalogue by what they depend on: the file's size and time, how it
+    came in, the descriptors, the settings, and all that is enrolled. A batch that was stopped goes
+    on with `resume` and scans again only what changed.
 
     Parameters
     ----------
+    submissions
+        Tells how an upload came in, for the licences.
+    today
+        The day to judge by, for the licences; by default the present one in UTC.
     workers
         Uploads scanned at the same time, each in a thread; decoding and describing release the
         interpreter.
@@ -46,6 +51,8 @@ class Batch:
         *,
         faces: FaceChannel | None = None,
         min_score: float | None = None,
+        submissions: Callable[[Source], Submission] = lambda _: NOTHING_KNOWN,
+        today: date | None = None,
         workers: int = 1,
         resume: bool = False,
     ) -> None:
@@ -54,8 +61,10 @@ class Batch:
         self._settings = settings
         self._faces = faces
         self._min_score = min_score
+        self._submission_of = submissions
         self._workers = workers
         self._resume = resume
+        self._today = today or datetime.now(UTC).date()
         self._conditions = json.dumps(
             [
                 version("matchcut"),
@@ -63,7 +72,7 @@ class Batch:
                 None if faces is None else space_of(faces.descriptor),
                 settings.model_dump(mode="json", exclude=_NOT_OF_RESULTS),
                 min_score,
-                index.fingerprint(),
+                index.fingerprint(self._today),
             ]
         )
 
@@ -88,10 +97,17 @@ class Batch:
                     future.cancel()
 
     def _scan(self, source: Source, on_progress: OnProgress | None) -> ScanResult:
+        submission = self._submission_of(source)
         try:
-            key = self._key(source)
+            key = self._key(source, submission)
         except InputError as error:
-            return ScanResult(source.name, source.stem, Status.UNREADABLE, reason=str(error))
+            return ScanResult(
+                source.name,
+                source.stem,
+                Status.UNREADABLE,
+                reason=str(error),
+                submission=submission,
+            )
         known = self._index.recall_scan(key) if self._resume else None
         if known is not None:
             return from_json(json.loads(known))
@@ -102,6 +118,8 @@ class Batch:
             self._settings,
             faces=self._faces,
             min_score=self._min_score,
+            submission=submission,
+            today=self._today,
             on_progress=on_progress,
         )
         # What could not be read now may be readable later (a share that was not mounted).
@@ -109,6 +127,7 @@ class Batch:
             self._index.remember_scan(key, json.dumps(to_json(result)))
         return result
 
-    def _key(self, source: Source) -> str:
-        text = "\0".join((source.name, source.state(), self._conditions))
+    def _key(self, source: Source, submission: Submission) -> str:
+        came_in = json.dumps(submission_values(submission))
+        text = "\0".join((source.name, source.state(), came_in, self._conditions))
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -12,10 +12,12 @@ from rich.text import Text  # names may look like markup
 
 from detector.output import empty_table, print_table
 from detector.query import Moment, Seen
+from detector.rights_words import exclusion_in_words, licence_in_words, rule_in_words, state_of
 from detector.text import visible
 from detector.types import Channel
 from index.person_records import Person
 from index.records import BackgroundSource, Work
+from index.rights_records import Licence, Rights, Rule
 
 
 def work_values(work: Work) -> dict[str, Any]:
@@ -65,6 +67,48 @@ def person_values(person: Person, today: date) -> dict[str, Any]:
         "expired": "yes" if person.is_expired(today) else "no",
         "added_at": person.added_at.isoformat(timespec="seconds"),
     }
+
+
+def licence_values(licence: Licence, today: date) -> dict[str, Any]:
+    """Return what is listed of a licence, by column."""
+    return {
+        "number": licence.number,
+        "kind": licence.kind.value,
+        "id": licence.ref_id,
+        "licensee": licence.licensee,
+        "channels": ",".join(licence.channels),
+        "territories": ",".join(licence.territories),
+        "from": None if licence.starts is None else licence.starts.isoformat(),
+        "until": None if licence.ends is None else licence.ends.isoformat(),
+        "state": state_of(licence, today),
+        "document": licence.document,
+        "added_at": licence.added_at.isoformat(timespec="seconds"),
+    }
+
+
+def rule_values(rule: Rule) -> dict[str, Any]:
+    """Return what is listed of a rule, by column."""
+    return {
+        "number": rule.number,
+        "kind": rule.kind.value,
+        "id": rule.ref_id,
+        "policy": rule.policy.value,
+        "channel": rule.channel,
+        "min_seconds": rule.min_seconds,
+        "min_share_upload": rule.min_share_upload,
+        "min_share_reference": rule.min_share_reference,
+        "min_score": rule.min_score,
+        "added_at": rule.added_at.isoformat(timespec="seconds"),
+    }
+
+
+def rights_in_words(rights: Rights, today: date) -> list[tuple[str, str]]:
+    """Name all rights of a work or a person, each with what it says."""
+    return [
+        *((f"licence {one.number}", licence_in_words(one, today)) for one in rights.licences),
+        *((f"rule {one.number}", rule_in_words(one)) for one in rights.rules),
+        *((f"exclusion {one.number}", exclusion_in_words(one)) for one in rights.exclusions),
+    ]
 
 
 def write_rows(

@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Protocol, TextIO
 
 from rich.console import Console
@@ -33,6 +34,7 @@ from detector.types import (
     ScanResult,
     Segment,
     Status,
+    Submission,
     Verdict,
 )
 
@@ -64,12 +66,18 @@ class _Find:
 def _finds(flag: Flag) -> Iterator[_Find]:
     for one in flag.match.segments:
         query, ref = (one.query_start, one.query_end), (one.ref_start, one.ref_end)
-        yield _Find(query, ref, one.score, flag.verdict, ", ".join(one.edits))
+        remark = ", ".join([*one.edits, *_licence_in_words(flag)])
+        yield _Find(query, ref, one.score, flag.verdict, remark)
     for face in flag.match.appearances:
         # The verdict is on account of the likely ones; on a face that resembles nothing acts.
         is_likely = face.likeness is Likeness.LIKELY
         verdict = flag.verdict if is_likely else Verdict.CLEAR
-        yield _Find((face.start, face.end), None, face.score, verdict, face.likeness)
+        remark = ", ".join([face.likeness, *(_licence_in_words(flag) if is_likely else ())])
+        yield _Find((face.start, face.end), None, face.score, verdict, remark)
+
+
+def _licence_in_words(flag: Flag) -> list[str]:
+    return [] if flag.licence is None else [f"allowed by licence {visible(flag.licence)}"]
 
 
 class CsvWriter:
@@ -188,10 +196,17 @@ def open_writer(name: str, stream: TextIO) -> Writer:
 def to_json(result: ScanResult) -> dict[str, Any]:
     """Return a result as plain JSON values; `from_json` reads them back."""
     values = asdict(result)
+    values["submission"] = submission_values(result.submission)
     values["verdict"] = result.verdict
     values.pop("flags")
     values["matches"] = [_flag_values(flag) for flag in result.flags]
     return values
+
+
+def submission_values(submission: Submission) -> dict[str, Any]:
+    """Return how an upload came in as plain JSON values."""
+    at = submission.submitted_at
+    return {**asdict(submission), "submitted_at": None if at is None else at.isoformat()}
 
 
 def _flag_values(flag: Flag) -> dict[str, Any]:
@@ -201,6 +216,8 @@ def _flag_values(flag: Flag) -> dict[str, Any]:
         "score": match.score,
         "verdict": flag.verdict,
         "reason": flag.reason,
+        "licence": flag.licence,
+        "nearly": flag.nearly,
     }
     if match.channel is Channel.FACE:
         person = {"person_id": match.ref_id, "name": flag.title, "authority": flag.owner}
@@ -219,6 +236,9 @@ def _appearance_values(appearance: Appearance) -> dict[str, Any]:
 def from_json(values: dict[str, Any]) -> ScanResult:
     """Return the result that `to_json` wrote."""
     faces = values["faces"]
+    submission = dict(values.get("submission") or {})  # older results say nothing of it
+    at = submission.get("submitted_at")
+    submission["submitted_at"] = None if at is None else datetime.fromisoformat(at)
     return ScanResult(
         source=values["source"],
         query_id=values["query_id"],
@@ -230,6 +250,7 @@ def from_json(values: dict[str, Any]) -> ScanResult:
         frames=FrameCounts(**values["frames"]),
         faces=None if faces is None else FaceCounts(**faces),
         timings=values["timings"],
+        submission=Submission(**submission),
     )
 
 
@@ -243,7 +264,15 @@ def _flag(values: dict[str, Any]) -> Flag:
         segments = tuple(_segment(segment) for segment in values["segments"])
         match = Match(values["work_id"], channel, score, segments)
         title, owner = values["title"], values["owner"]
-    return Flag(match, Verdict(values["verdict"]), values["reason"], title, owner)
+    return Flag(
+        match,
+        Verdict(values["verdict"]),
+        values["reason"],
+        title,
+        owner,
+        values.get("licence"),
+        tuple(values.get("nearly", ())),
+    )
 
 
 def _segment(values: dict[str, Any]) -> Segment:

@@ -259,8 +259,29 @@ def enroll_person(
     return EnrolledPerson(enrolled, tuple(warnings))
 
 
-def open_faces(index: ReferenceIndex, settings: Settings, today: date) -> FaceChannel | None:
+def note_of_expired(people: Sequence[Person], today: date) -> str | None:
+    """Say who of the enrolled is not matched any more; None if everybody is."""
+    expired = [person for person in people if person.is_expired(today)]
+    if not expired:
+        return None
+    return (
+        f"{len(expired)} of {len(people)} enrolled people have expired and are not matched any "
+        "more: `matchcut people remove --expired` erases them"
+    )
+
+
+def open_faces(
+    index: ReferenceIndex,
+    settings: Settings,
+    today: date,
+    descriptor: FaceDescriptor | None = None,
+) -> FaceChannel | None:
     """Make ready to find the people enrolled who may be matched today; None if there are none.
+
+    Parameters
+    ----------
+    descriptor
+        One that is loaded already; by default that of the settings is.
 
     Raises
     ------
@@ -272,7 +293,7 @@ def open_faces(index: ReferenceIndex, settings: Settings, today: date) -> FaceCh
     if not any(not person.is_expired(today) for person in index.people.all()):
         return None
     gallery = index.people.gallery(people_cipher(settings), today)
-    descriptor = FaceDescriptor(settings.face_model)
+    descriptor = descriptor or FaceDescriptor(settings.face_model)
     if gallery.space != space_of(descriptor):
         raise SpaceMismatchError(
             f"the people were described with {gallery.space}, not with {space_of(descriptor)}: "
@@ -346,6 +367,27 @@ def people_cipher(settings: Settings, *, make: bool = False) -> Cipher:
         return Cipher(base64.b64decode(text.strip(), validate=True))
     except (binascii.Error, ValueError) as error:
         raise _not_a_key(where) from error
+
+
+def cipher_to_enrol(index: ReferenceIndex, settings: Settings) -> tuple[Cipher, str | None]:
+    """Return the cipher for new faces, and what to tell of a key that was made for the first ones.
+
+    Raises
+    ------
+    WrongKeyError
+        There are faces and no key to them, or what is there is none: one made beside faces that
+        are sealed with another would only be in the way.
+    """
+    if index.people.all():
+        return people_cipher(settings), None
+    had_key = settings.people_key is not None or settings.people_key_file.exists()
+    cipher = people_cipher(settings, make=True)
+    if had_key:
+        return cipher, None
+    return cipher, (
+        f"the key of the enrolled faces was made in {settings.people_key_file}: without it they "
+        "cannot be read, so back it up, apart from the workspace"
+    )
 
 
 def _make_key(path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
@@ -31,12 +32,15 @@ from detector.matching import (
 from detector.matching.likeness import appearances_above
 from detector.media import UnreadableMediaError
 from detector.replaced import mark_replaced, mark_strangers_to_cast
-from detector.rights import judge, judge_likeness
+from detector.rights import Circumstances, judge, judge_likeness
 from detector.settings import Settings
-from detector.types import Channel, Flag, Match, ScanResult, Status
+from detector.types import Channel, Flag, Match, ScanResult, Status, Submission
 from detector.verify import verify
 from index.records import NewWork, Policy, Work
 from index.reference_index import ChannelEmbeddings, ReferenceIndex
+from index.rights_records import Kind
+
+NOTHING_KNOWN = Submission()
 
 
 class NothingToMatchError(Exception):
@@ -124,6 +128,8 @@ def scan(
     *,
     faces: FaceChannel | None = None,
     min_score: float | None = None,
+    submission: Submission = NOTHING_KNOWN,
+    today: date | None = None,
     on_progress: OnProgress | None = None,
 ) -> ScanResult:
     """Find enrolled works and people in an upload. An unreadable file is a result, not an error.
@@ -134,6 +140,10 @@ def scan(
         Who is to be found by their face; None: nobody looks at faces.
     min_score
         Matches and segments below it are left out; by default the channel's operating point.
+    submission
+        How the upload came in, for the licences.
+    today
+        The day to judge by, for the licences; by default the present one in UTC.
 
     Raises
     ------
@@ -158,6 +168,9 @@ def scan(
                 nearest=partial(_nearest, index),
                 watch=watch,
             )
+            upload = Circumstances(
+                today or datetime.now(UTC).date(), described.duration, submission
+            )
             timings = {**described.timings, "search": 0.0, "align": 0.0, "verify": 0.0}
             views = dict(described.views)
             if _looks_negative(described, index, settings):
@@ -170,7 +183,7 @@ def scan(
             seen = None
             if faces is not None and watch is not None:
                 seen = _Seen(watch, faces, index, settings, timings)
-                flags += seen.flags(min_score)
+                flags += seen.flags(min_score, upload)
             for channel, query in views.items():
                 matching = _Matching(channel, descriptors[channel], index, settings, timings)
                 for match, work in matching.run(query, path, described.duration):
@@ -178,9 +191,17 @@ def scan(
                     if kept is not None and channel is Channel.COPY and seen is not None:
                         kept = seen.in_copy(kept, work, path)
                     if kept is not None:
-                        flags.append(judge(kept, work, settings.channel(channel).min_score))
+                        point = settings.channel(channel).min_score
+                        rights = index.rights.of(Kind.WORK, work.number)
+                        flags.append(judge(kept, work, point, rights, upload))
     except (InputError, UnreadableMediaError) as error:
-        return ScanResult(source.name, source.stem, Status.UNREADABLE, reason=str(error))
+        return ScanResult(
+            source.name,
+            source.stem,
+            Status.UNREADABLE,
+            reason=str(error),
+            submission=submission,
+        )
     flags.sort(key=lambda flag: (-flag.verdict.rank, -flag.match.score))
     return ScanResult(
         source=source.name,
@@ -193,6 +214,7 @@ def scan(
         frames=described.frames,
         faces=None if seen is None else seen.counts,
         timings=timings,
+        submission=submission,
     )
 
 
@@ -216,10 +238,16 @@ class _Seen:
         timings["faces"] = watch.seconds
         self._timings = timings  # seconds by stage, added to
 
-    def flags(self, min_score: float | None) -> list[Flag]:
+    def flags(self, min_score: float | None, upload: Circumstances) -> list[Flag]:
         lowest = self._lowest if min_score is None else min_score
-        kept = [appearances_above(match, lowest) for match in self._matches]
-        return [judge_likeness(one, self._people[one.ref_id]) for one in kept if one is not None]
+        flags = []
+        for match in self._matches:
+            kept = appearances_above(match, lowest)
+            if kept is not None:
+                person = self._people[kept.ref_id]
+                rights = self._index.rights.of(Kind.PERSON, person.number)
+                flags.append(judge_likeness(kept, person, rights, upload))
+        return flags
 
     def in_copy(self, match: Match, work: Work, path: Path) -> Match:
         """Say of the segments of a copy whether their faces are the film's."""

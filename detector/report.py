@@ -7,7 +7,6 @@ markup is `templates/report.html`.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from detector.report_people import (
 )
 from detector.report_pictures import Footage, Picture
 from detector.text import amount, clock, visible
-from detector.timeline import Interval, Timeline, timeline
+from detector.timeline import Timeline, covered, timeline
 from detector.types import Channel, Flag, FramePair, Match, ScanResult, Segment, Status
 from index.cipher import Cipher
 from index.files import write_atomically
@@ -173,11 +172,8 @@ class ShownSegment:
 
     @property
     def edits(self) -> tuple[str, ...]:
-        """What was done to the work; the speed is known even where pictures were not compared."""
-        segment = self.segment
-        if segment.edits or abs(segment.speed - 1) <= _USUAL_SPEED:
-            return segment.edits
-        return (f"{segment.speed:.2f}x speed",)
+        """What was done to the work."""
+        return edits_of(self.segment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +268,13 @@ def _shown_match(
     )
 
 
+def edits_of(segment: Segment) -> tuple[str, ...]:
+    """Name what was done to the work; the speed is known even where pictures were not compared."""
+    if segment.edits or abs(segment.speed - 1) <= _USUAL_SPEED:
+        return segment.edits
+    return (f"{segment.speed:.2f}x speed",)
+
+
 def choose_pairs(match: Match, most: int = PAIRS_PER_MATCH) -> list[tuple[FramePair, ...]]:
     """Choose for each segment which pairs to show: one each, surest first, then more in turn."""
     counts = [0] * len(match.segments)
@@ -291,12 +294,3 @@ def _spread(pairs: tuple[FramePair, ...], count: int) -> tuple[FramePair, ...]:
     if count < 2:
         return tuple(sorted(pairs, key=lambda pair: -pair.similarity)[:count])
     return tuple(pairs[round(n * (len(pairs) - 1) / (count - 1))] for n in range(count))
-
-
-def covered(intervals: Iterable[Interval]) -> float:
-    """Seconds that lie in at least one of the intervals."""
-    total, reached = 0.0, -math.inf
-    for start, end in sorted(intervals):
-        total += max(0.0, end - max(start, reached))
-        reached = max(reached, end)
-    return total

@@ -7,7 +7,7 @@ them is probably somebody else's, who never agreed to be in a file.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from detector.faces import SHORT_SIDE
@@ -57,15 +57,7 @@ class ShownAppearance:
     @property
     def words(self) -> str:
         """How like the person it is."""
-        one = self.appearance
-        parts = [
-            f"{one.similarity:.2f} similar",
-            f"{one.distance:.1f} standard deviations above strangers",
-        ]
-        if math.isfinite(one.margin):
-            parts.append(f"{one.margin:.1f} above the next enrolled person")
-        parts.append(f"{one.faces} picture{'s' if one.faces != 1 else ''}")
-        return "; ".join(parts)
+        return likeness_in_words(self.appearance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +120,18 @@ def _reported(
     return ReportedPerson(person_id, crops)
 
 
+def likeness_in_words(one: Appearance) -> str:
+    """Say how like the person a face is."""
+    parts = [
+        f"{one.similarity:.2f} similar",
+        f"{one.distance:.1f} standard deviations above strangers",
+    ]
+    if math.isfinite(one.margin):
+        parts.append(f"{one.margin:.1f} above the next enrolled person")
+    parts.append(f"{one.faces} picture{'s' if one.faces != 1 else ''}")
+    return "; ".join(parts)
+
+
 def likely(flag: Flag) -> list[Appearance]:
     """Return the appearances that are likely the person's, in order of time."""
     return [one for one in flag.match.appearances if one.likeness is Likeness.LIKELY]
@@ -164,12 +168,12 @@ def show_person(
         tuple(shown),
         tuple(one for one in numbered if one[0] not in chosen),
         tuple(one for one in flag.match.appearances if one.likeness is Likeness.RESEMBLES),
-        _line([one for _, one in numbered], result.duration),
+        appearance_line([one for _, one in numbered], result.duration),
         (*upload.notes, *([problem] if problem else [])),
     )
 
 
-def _line(appearances: list[Appearance], duration: float | None) -> Bar:
+def appearance_line(appearances: Sequence[Appearance], duration: float | None) -> Bar:
     """Lay out the whole upload as a bar, with the appearances on it."""
     whole = max(duration or 0.0, *(one.end for one in appearances), 1e-3)
     spans = []

@@ -28,9 +28,7 @@ class Picture:
     @classmethod
     def of(cls, image: npt.NDArray[np.uint8]) -> Picture:
         """Encode an image, uint8 [height, width, 3] RGB."""
-        quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-        _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
-        return cls(_uri(jpeg.tobytes()), image.shape[1], image.shape[0])
+        return cls(_uri(jpeg_of(image)), image.shape[1], image.shape[0])
 
     @classmethod
     def of_jpeg(cls, jpeg: bytes) -> Picture:
@@ -45,6 +43,32 @@ class Picture:
         if image is None:
             raise ValueError("not a picture")
         return cls(_uri(jpeg), image.shape[1], image.shape[0])
+
+
+def jpeg_of(image: npt.NDArray[np.uint8]) -> bytes:
+    """Encode an image, uint8 [height, width, 3] RGB, as a JPEG file."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
+    return jpeg.tobytes()
+
+
+def why_missing(role: str, source: str | None) -> str | None:
+    """Say why a file is not there to be looked at; None if it is.
+
+    Parameters
+    ----------
+    role
+        What the file is to the reader, as in "The upload is no longer at ...".
+    source
+        Path or URL; None if it is not known.
+    """
+    if source is None:
+        return "The catalogue does not know this work's reference file."
+    if "://" in source:
+        return f"The {role} is not on this machine: {source}"
+    if not Path(source).is_file():
+        return f"The {role} is no longer at {source}"
+    return None
 
 
 class Footage:
@@ -68,17 +92,14 @@ class Footage:
 
         None if it cannot be had; then the notes say why.
         """
-        if self.source is None:
-            self.notes = ("The catalogue does not know this work's reference file.",)
-        elif "://" in self.source:
-            self.notes = (f"The {self.role} is not on this machine: {self.source}",)
-        elif not Path(self.source).is_file():
-            self.notes = (f"The {self.role} is no longer at {self.source}",)
-        else:
-            try:
-                return grab(Path(self.source), [time], short_side)[0]
-            except (UnreadableMediaError, av.error.FFmpegError, OSError) as error:
-                self.notes += (f"The {self.role} gives no picture at {clock(time)}: {error}",)
+        problem = why_missing(self.role, self.source)
+        if problem is not None:
+            self.notes = (problem,)
+            return None
+        try:
+            return grab(Path(self.source or ""), [time], short_side)[0]
+        except (UnreadableMediaError, av.error.FFmpegError, OSError) as error:
+            self.notes += (f"The {self.role} gives no picture at {clock(time)}: {error}",)
         return None
 
     def picture(self, time: float, short_side: int) -> Picture | None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)")
+
 
 def clock(seconds: float, decimals: int = 1) -> str:
     """Write a time as a player shows it.
@@ -14,6 +18,24 @@ def clock(seconds: float, decimals: int = 1) -> str:
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     text = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
     return f"{text}.{part:0{decimals}}" if decimals else text
+
+
+def seconds_of(text: str) -> float:
+    """Read a time, as a player shows it or in seconds.
+
+    >>> seconds_of("1:10:10"), seconds_of("0:09.8"), seconds_of("4210.5")
+    (4210.0, 9.8, 4210.5)
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    read = _CLOCK.fullmatch(text.strip())
+    if read is None:
+        raise ValueError(f"{text!r} is no time: write it as 83.5 or 1:23.5")
+    hours, minutes, seconds = (float(part or 0) for part in read.groups())
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def amount(seconds: float) -> str:

@@ -6,7 +6,7 @@ Every x is in per cent of the drawing's width.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from detector.text import clock
@@ -18,6 +18,15 @@ _TICK_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
 
 Interval = tuple[float, float]
 """Start and end."""
+
+
+def covered(intervals: Iterable[Interval]) -> float:
+    """Seconds that lie in at least one of the intervals."""
+    total, reached = 0.0, -math.inf
+    for start, end in sorted(intervals):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
 
 
 @dataclass(frozen=True, slots=True)

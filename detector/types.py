@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -113,6 +114,7 @@ class Appearance:
     time: float  # seconds, of the best of them
     box: Box  # where the face is at that time
     reference: int  # number of the person's enrolled face that is most like it
+    runner_up: str | None = None  # id of the enrolled person who comes second, if there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ class Flag:
     reason: str  # the rule that decided, in words
     title: str  # of the work, or the person's name
     owner: str | None  # of the work; who speaks for the person
+    licence: str | None = None  # document reference of what covers it
+    nearly: tuple[str, ...] = ()  # licences that would cover it but for one thing, in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,16 @@ class FaceCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Submission:
+    """What is known of how an upload came in; licences and the desk go by it."""
+
+    uploader: str | None = None  # account name on the platform
+    territory: str | None = None  # where it is shown: ISO 3166-1 alpha-2, upper case
+    url: str | None = None  # where it is published
+    submitted_at: datetime | None = None  # aware
+
+
+@dataclass(frozen=True, slots=True)
 class ScanResult:
     """Everything a scan says of one upload."""
 
@@ -175,6 +189,7 @@ class ScanResult:
     frames: FrameCounts = FrameCounts()
     faces: FaceCounts | None = None  # None: nobody looked for faces
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds of work by stage
+    submission: Submission = Submission()
 
     @property
     def verdict(self) -> Verdict:

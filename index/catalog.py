@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.orm import sessionmaker
 from sqlalchemy.schema import CreateTable
 
-from index import people_rows
+from index import people_rows, rights_rows
 from index.errors import (
     AlreadyEnrolledError,
     CatalogError,
@@ -38,6 +38,7 @@ from index.records import (
     NewWork,
     Work,
 )
+from index.rights_records import Kind
 from index.schema import (
     SCHEMA_VERSION,
     BackgroundRow,
@@ -64,7 +65,7 @@ class Catalog:
     Parameters
     ----------
     url
-        SQLAlchemy's: ``sqlite:////srv/home/catalog.sqlite``, ``postgresql+psycopg://...``.
+        SQLAlchemy's: ``sqlite:////srv/home/catalog.sqlite``, ``postgresql://...``.
 
     Raises
     ------
@@ -74,7 +75,7 @@ class Catalog:
 
     def __init__(self, url: str | URL) -> None:
         try:
-            self._url = make_url(url)
+            self._url = with_driver(make_url(url))
             self._engine = create_engine(self._url)
         except ArgumentError as error:
             raise CatalogError(f"this is not the URL of a database: {error}") from error
@@ -118,6 +119,11 @@ class Catalog:
         self._engine.dispose()
 
     @property
+    def address(self) -> str:
+        """Where it is, without the password."""
+        return self._url.render_as_string(hide_password=True)
+
+    @property
     def engine(self) -> Engine:
         """The database, for the parts of the catalogue that have a module of their own."""
         return self._engine
@@ -135,6 +141,35 @@ class Catalog:
         with self._sessions() as session:
             rows = session.scalars(select(WorkRow).order_by(WorkRow.number))
             return [_record(Work, row) for row in rows]
+
+    def find_works(
+        self, search: str = "", limit: int | None = None, offset: int = 0
+    ) -> tuple[list[Work], int]:
+        """Part of the works by title, and how many there are.
+
+        Parameters
+        ----------
+        search
+            Only those whose id, title or owner contains it, whatever the case of its letters.
+        """
+        # Here and not in the database, since SQLite knows the case of ASCII letters alone.
+        columns = select(WorkRow.number, WorkRow.id, WorkRow.title, WorkRow.owner)
+        wanted = search.casefold().strip()
+        with self._sessions() as session:
+            found = [
+                (row.title.casefold(), row.number)
+                for row in session.execute(columns)
+                if not wanted
+                or any(wanted in (text or "").casefold() for text in (row.id, row.title, row.owner))
+            ]
+            end = None if limit is None else offset + limit
+            numbers = [number for _, number in sorted(found)[offset:end]]
+            rows = {
+                row.number: row
+                for row in session.scalars(select(WorkRow).where(WorkRow.number.in_(numbers)))
+            }
+            # One of them may have been removed by another process just now.
+            return [_record(Work, rows[one]) for one in numbers if one in rows], len(found)
 
     def work(self, id_or_number: str | int) -> Work:
         """One work, by its id (a string) or its number.
@@ -221,9 +256,26 @@ class Catalog:
                 "anew, remove the work and add it again"
             )
 
-    def remove_work(self, number: int) -> None:
-        """Forget a work and which files held its embeddings."""
+    def update_works(self, works: Sequence[Work]) -> list[Work]:
+        """Write down other titles, owners or policies: of all works, or of none if one is unknown.
+
+        Raises
+        ------
+        UnknownWorkError
+            There is no such work.
+        """
         with self._sessions.begin() as session:
+            for work in works:
+                row = session.get(WorkRow, work.number)
+                if row is None:
+                    raise UnknownWorkError(f"work {work.id!r} is not in the index any more")
+                row.title, row.owner, row.policy = work.title, work.owner, work.policy
+        return [self.work(work.number) for work in works]
+
+    def remove_work(self, number: int) -> None:
+        """Forget a work, its rights, and which files held its embeddings."""
+        with self._sessions.begin() as session:
+            rights_rows.drop_rights(session, Kind.WORK, number)
             session.execute(delete(EmbeddingsRow).where(EmbeddingsRow.work_number == number))
             session.execute(delete(WorkRow).where(WorkRow.number == number))
 
@@ -231,13 +283,15 @@ class Catalog:
         """SHA-256 of all that decides what a scan finds: works, rights, background, people ...
 
         Those whose time is over by `today` (the present day in UTC, unless given) are not found
-        any more, so it also changes on the day after a person's last.
+        any more, so it also changes on the day after a person's last, and with a licence's days.
         """
+        today = today or datetime.now(UTC).date()
         digest = hashlib.sha256()
         records = [*map(asdict, self.works()), *map(asdict, self.embeddings_files())]
         records += map(asdict, self.background_sources())
         with self._sessions() as session:
-            records += people_rows.facts(session, today or datetime.now(UTC).date())
+            records += people_rows.facts(session, today)
+            records += rights_rows.facts(session, today)
         for record in records:
             digest.update(json.dumps(record, default=str, sort_keys=True).encode())
         return digest.hexdigest()
@@ -329,6 +383,14 @@ class Catalog:
         with self._sessions() as session:
             return [_record(EmbeddingsFile, row) for row in session.scalars(query)]
 
+    def channels(self, work_number: int | None = None) -> frozenset[str]:
+        """Channels that have embeddings files, of one work or of any."""
+        query = select(EmbeddingsRow.channel).distinct()
+        if work_number is not None:
+            query = query.where(EmbeddingsRow.work_number == work_number)
+        with self._sessions() as session:
+            return frozenset(session.scalars(query))
+
     def index_files(self) -> dict[str, IndexFile]:
         """FAISS files by channel."""
         with self._sessions() as session:
@@ -405,10 +467,10 @@ class Catalog:
             exists = inspect(session.connection()).has_table(MetaRow.__tablename__)
             row = session.get(MetaRow, "schema_version") if exists else None
         if row is None:
-            raise CatalogError(f"{self._url} is a database, but not a catalogue of matchcut")
+            raise CatalogError(f"{self.address} is a database, but not a catalogue of matchcut")
         if int(row.value) > SCHEMA_VERSION:
             raise CatalogError(
-                f"the catalogue {self._url} was made by a newer matchcut (its schema is version "
+                f"the catalogue {self.address} was made by a newer matchcut (its schema is version "
                 f"{row.value}, this one knows up to {SCHEMA_VERSION}): upgrade matchcut, or use "
                 "another --home"
             )
@@ -430,9 +492,16 @@ class Catalog:
         except DBAPIError as error:
             self.close()
             raise CatalogError(
-                f"cannot open the catalogue {self._url} ({error.orig}): check the address, the "
+                f"cannot open the catalogue {self.address} ({error.orig}): check the address, the "
                 "permissions, and that the file or the server is there"
             ) from error
+
+
+def with_driver(url: URL) -> URL:
+    """Take psycopg 3 for a PostgreSQL URL that names no driver."""
+    if url.drivername in {"postgresql", "postgres"}:
+        return url.set(drivername="postgresql+psycopg")
+    return url
 
 
 def _record(kind: type[_Record], row: Base) -> _Record:

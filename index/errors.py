@@ -43,6 +43,14 @@ class PersonIdTakenError(CatalogError):
     """Somebody already goes by that id."""
 
 
+class InvalidRightsError(CatalogError, ValueError):
+    """What was said of a licence, a rule or an exclusion cannot be written down."""
+
+
+class UnknownRightsError(CatalogError, LookupError):
+    """No licence, rule or exclusion has that number."""
+
+
 class WrongKeyError(ReferenceIndexError):
     """What is sealed does not open with the key that was given."""
 

@@ -33,6 +33,8 @@ from index.people_rows import (
     space_of_faces,
 )
 from index.person_records import Gallery, NewPerson, Person, ReferenceFace
+from index.rights_records import Kind
+from index.rights_rows import drop_rights
 from index.schema import CastRow, ErasedRow, PersonRow, ReferenceFaceRow, ScanRow
 
 _log = logging.getLogger(__name__)
@@ -119,8 +121,30 @@ class People:
             session.flush()
             return load_person(session, number)
 
+    def update(self, person: Person) -> Person:
+        """Write down another name, authority, last day or policy; nothing else of them changes.
+
+        Raises
+        ------
+        UnknownPersonError, IndexBusyError
+            There is no such person, or another process is writing.
+        """
+        return self.update_all([person])[0]
+
+    def update_all(self, people: Sequence[Person]) -> list[Person]:
+        """Do as `update` with several people: with all, or with none if one is refused."""
+        with self._turn(), self._sessions.begin() as session:
+            for person in people:
+                row = session.get(PersonRow, person.number)
+                if row is None:
+                    raise UnknownPersonError(f"person {person.id!r} is not in the index any more")
+                row.name, row.authority = person.name, person.authority
+                row.retain_until, row.policy = person.retain_until, person.policy
+            session.flush()
+            return [load_person(session, person.number) for person in people]
+
     def remove(self, person_id: str) -> Person:
-        """Erase a person, their faces and their place in casts. Returns who it was.
+        """Erase a person, their faces, rights and place in casts. Returns who it was.
 
         Finished scans are forgotten, too, since they may name them; works stay as they are. No key
         is needed. What is kept is the number, the moment, and how to recognise leftovers.
@@ -141,6 +165,7 @@ class People:
                         nonces=masked(nonces),
                     )
                 )
+                drop_rights(session, Kind.PERSON, person.number)
                 for table in (CastRow, ReferenceFaceRow):
                     session.execute(delete(table).where(table.person_number == person.number))
                 session.execute(delete(PersonRow).where(PersonRow.number == person.number))
@@ -171,6 +196,20 @@ class People:
             return load_people(session, PersonRow.retain_until < today)
 
     # Faces
+
+    def sources(self, person_id: str) -> list[str]:
+        """Paths and URLs that a person's faces were read from, each once; no key is needed.
+
+        Raises
+        ------
+        UnknownPersonError
+            There is no such person.
+        """
+        with self._sessions() as session:
+            number = load_person(session, person_id).number
+            face = ReferenceFaceRow
+            query = select(face.source).where(face.person_number == number).order_by(face.number)
+            return list(dict.fromkeys(session.scalars(query)))
 
     def space(self) -> str | None:
         """What the vectors of all faces were made with; None if there are none."""
@@ -259,6 +298,12 @@ class People:
         )
         with self._sessions() as session:
             return tuple(session.scalars(query))
+
+    def works_of(self, person_number: int) -> tuple[int, ...]:
+        """Numbers of the works in whose cast a person is."""
+        query = select(CastRow.work_number).where(CastRow.person_number == person_number)
+        with self._sessions() as session:
+            return tuple(session.scalars(query.order_by(CastRow.work_number)))
 
 
 def masked(nonces: bytes) -> bytes:

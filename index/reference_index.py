@@ -12,7 +12,7 @@ writer sweeps; a FAISS file that does not fit the rows is brought up to date bef
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -48,6 +48,7 @@ from index.records import (
     Work,
     check_channel,
 )
+from index.rights import RightsRegister
 from index.search_index import SearchIndex
 from index.upkeep import (
     BACKGROUND,
@@ -80,7 +81,7 @@ class ReferenceIndex:
 
     Several processes may have the same home open. Those that write take turns; those that only
     read never wait. A process sees its own changes at once, and those of others when it opens the
-    index, writes, or asks for the `fingerprint`.
+    index, writes, or asks for the `fingerprint` or a `refresh`.
     """
 
     def __init__(self, home: Path, catalog: Catalog, lock: filelock.BaseFileLock) -> None:
@@ -88,6 +89,7 @@ class ReferenceIndex:
         self._catalog = catalog
         self._lock = lock
         self._people = People(catalog, partial(_turn, lock, home))
+        self._rights = RightsRegister(catalog, partial(_turn, lock, home))
         self._search = SearchIndex(home, catalog)
         self._has_written = False
         self._background: dict[tuple[str, str], NDArray[np.float32]] = {}  # by channel and space
@@ -134,8 +136,8 @@ class ReferenceIndex:
             # Going on would take every file here for an orphan, and sweep it.
             catalog.close()
             raise CatalogError(
-                f"the files in {home} belong to another catalogue than {url}: give the database "
-                "they were made with, or use another --home"
+                f"the files in {home} belong to another catalogue than {catalog.address}: give "
+                "the database they were made with, or use another --home"
             )
         return cls(home, catalog, lock)
 
@@ -232,6 +234,21 @@ class ReferenceIndex:
             self._catalog.add_embeddings(work.number, self._write(channel, content))
             self._search.add(work.number, {channel: content.embeddings})
 
+    def update(self, work: Work) -> Work:
+        """Give a work another title, owner or policy, as this one has; nothing else changes.
+
+        Raises
+        ------
+        UnknownWorkError, IndexBusyError
+            There is no such work, or another process is writing.
+        """
+        return self.update_all([work])[0]
+
+    def update_all(self, works: Sequence[Work]) -> list[Work]:
+        """Do as `update` with several works: with all, or with none if one is refused."""
+        with _turn(self._lock, self.home):
+            return self._catalog.update_works(works)
+
     def remove(self, work_id: str | int) -> Work:
         """Forget a work: nothing is left to be matched. Returns what it was.
 
@@ -253,6 +270,18 @@ class ReferenceIndex:
         """All works, in the order they were enrolled."""
         return self._catalog.works()
 
+    def find_works(
+        self, search: str = "", limit: int | None = None, offset: int = 0
+    ) -> tuple[list[Work], int]:
+        """Part of the works by title, and how many there are.
+
+        Parameters
+        ----------
+        search
+            Only those whose id, title or owner contains it, whatever the case of its letters.
+        """
+        return self._catalog.find_works(search, limit, offset)
+
     def work(self, id_or_number: str | int) -> Work:
         """One work by its id (str) or number (int); `UnknownWorkError` if there is none."""
         return self._catalog.work(id_or_number)
@@ -267,6 +296,13 @@ class ReferenceIndex:
     def people(self) -> People:
         """Everybody with a protected likeness."""
         return self._people
+
+    # Rights
+
+    @property
+    def rights(self) -> RightsRegister:
+        """What owners of works, and people, allow, want done, and claim nothing for."""
+        return self._rights
 
     # Background
 
@@ -369,8 +405,11 @@ class ReferenceIndex:
 
     def channels(self, work_number: int | None = None) -> frozenset[str]:
         """Channels that have vectors, of one work or of any."""
-        files = self._catalog.embeddings_files(work_number)
-        return frozenset(file.channel for file in files)
+        return self._catalog.channels(work_number)
+
+    def files(self, work_number: int) -> list[EmbeddingsFile]:
+        """What holds each channel's vectors of one work: how many, and made with what."""
+        return self._catalog.embeddings_files(work_number)
 
     def space(self, channel: str) -> str | None:
         """What the vectors of a channel were made with; None if it has none."""
@@ -434,16 +473,20 @@ class ReferenceIndex:
     # The index as a whole
 
     def fingerprint(self, today: date | None = None) -> str:
-        """Return what changes when works, background or people do: 64 hexadecimal digits.
+        """Return what changes when works, background, people or rights do: 64 hexadecimal digits.
 
-        It also changes when a person's time is over by `today`: the present day in UTC, unless
-        given.
+        It also changes when a person's time is over by `today` (the present day in UTC, unless
+        given), and when a licence begins or ends.
 
         Searches from now on see at least what it stands for, also if another process wrote it.
         """
+        self.refresh()
+        return self._catalog.fingerprint(today)
+
+    def refresh(self) -> None:
+        """Let searches from now on see what other processes have enrolled or removed."""
         self._search.look_again()
         self._background = {}
-        return self._catalog.fingerprint(today)
 
     def remember_scan(self, key: str, result: str) -> None:
         """Keep a finished scan's result (JSON), so that a batch can go on where it stopped."""

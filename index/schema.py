@@ -19,6 +19,7 @@ from sqlalchemy.types import TypeDecorator
 
 from index.person_records import LIKENESS_POLICIES
 from index.records import Policy
+from index.rights_records import LOOK_ALIKE_CHANNEL
 
 # A table that older versions can do without does not make it another version.
 SCHEMA_VERSION = 1
@@ -191,6 +192,80 @@ class CastRow(Base):
         ForeignKey("people.number", ondelete="CASCADE"), primary_key=True
     )
     position: Mapped[int]  # in the order of the credits
+
+
+# Either a work's or a person's.
+_OF_ONE = "(work_number IS NULL) <> (person_number IS NULL)"
+
+
+class LicenceRow(Base):
+    """What an owner allows somebody."""
+
+    __tablename__ = "licences"
+    __table_args__ = (
+        CheckConstraint(_OF_ONE, name="licence_is_of_one"),
+        {"sqlite_autoincrement": True},  # a number in a result means one licence for ever
+    )
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    work_number: Mapped[int | None] = mapped_column(ForeignKey("works.number", ondelete="CASCADE"))
+    person_number: Mapped[int | None] = mapped_column(
+        ForeignKey("people.number", ondelete="CASCADE")
+    )
+    licensee: Mapped[str | None] = mapped_column(Text)
+    channels: Mapped[str] = mapped_column(Text)  # by name, separated by commas
+    territories: Mapped[str] = mapped_column(Text)  # by code, separated by commas; empty: all
+    starts: Mapped[date | None]
+    ends: Mapped[date | None]
+    document: Mapped[str] = mapped_column(Text)
+    added_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class RuleRow(Base):
+    """What an owner wants done where some conditions hold."""
+
+    __tablename__ = "rules"
+    __table_args__ = (
+        CheckConstraint(_OF_ONE, name="rule_is_of_one"),
+        CheckConstraint(f"policy IN {tuple(map(str, Policy))}", name="rule_policy_is_known"),
+        CheckConstraint(
+            f"policy <> 'block' OR (person_number IS NULL AND coalesce(channel, '') <> "
+            f"'{LOOK_ALIKE_CHANNEL}')",
+            name="rule_blocks_copies_only",
+        ),
+        {"sqlite_autoincrement": True},  # a number in a result means one rule for ever
+    )
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    work_number: Mapped[int | None] = mapped_column(ForeignKey("works.number", ondelete="CASCADE"))
+    person_number: Mapped[int | None] = mapped_column(
+        ForeignKey("people.number", ondelete="CASCADE")
+    )
+    policy: Mapped[str] = mapped_column(String(16))
+    channel: Mapped[str | None] = mapped_column(_Channel)
+    min_seconds: Mapped[float | None]
+    min_share_upload: Mapped[float | None]
+    min_share_reference: Mapped[float | None]
+    min_score: Mapped[float | None]
+    added_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ExclusionRow(Base):
+    """Seconds of a work that its owner claims nothing for."""
+
+    __tablename__ = "exclusions"
+    __table_args__ = (
+        CheckConstraint("start_s >= 0 AND start_s < end_s", name="exclusion_has_length"),
+        {"sqlite_autoincrement": True},  # a number in a result means one exclusion for ever
+    )
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    work_number: Mapped[int] = mapped_column(ForeignKey("works.number", ondelete="CASCADE"))
+    # "start" and "end" are words of SQL.
+    start: Mapped[float] = mapped_column("start_s")
+    end: Mapped[float] = mapped_column("end_s")
+    why: Mapped[str] = mapped_column(Text)
+    added_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class ErasedRow(Base):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import cv2
 import numpy as np
 import pytest
+from sqlalchemy import create_engine, make_url, text
 
 from detector.assets import ASSETS, fetch
 from detector.samples import (
@@ -33,6 +36,27 @@ def _no_users_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         key_file = tmp_path_factory.mktemp("key") / "people.key"
         environment.setenv("MATCHCUT_PEOPLE_KEY_FILE", str(key_file))
         yield
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of an empty database: every test that asks for it runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/database.sqlite"
+        return
+    server = os.environ.get("MATCHCUT_TEST_POSTGRESQL")
+    if not server:
+        pytest.skip(
+            "no PostgreSQL: `scripts/test` starts one where its programs are installed; else set "
+            "MATCHCUT_TEST_POSTGRESQL to the URL of a server on which databases can be made"
+        )
+    name = f"matchcut_test_{uuid4().hex}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")

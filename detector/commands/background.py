@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detector.commands.adding import each_file, with_problem
 from detector.commands.common import (
     UNREADABLE,
     Format,
@@ -18,6 +19,10 @@ from detector.commands.common import (
     open_index,
     settings_of,
 )
+
+if TYPE_CHECKING:
+    from detector.describe import OnProgress
+    from detector.inputs import Source
 
 app = typer.Typer(
     help="Footage that is ordinary to you, and proves nothing: add, list, remove.",
@@ -34,10 +39,8 @@ def background_add(paths: Paths, home: Home = None) -> None:
     """
     with errors():
         from detector.background import add_background
-        from detector.console import Files
         from detector.descriptors import open_channels
-        from detector.inputs import InputError, expand
-        from detector.media import UnreadableMediaError
+        from detector.inputs import expand
         from detector.types import Channel
 
         sources = expand(paths, pictures=True)
@@ -45,25 +48,20 @@ def background_add(paths: Paths, home: Home = None) -> None:
             fail(f"no video or picture in {', '.join(paths)}")
         settings = settings_of(home, channels="copy")
         descriptors, _ = open_channels(settings)
-        failed = 0
-        with open_index(settings) as index, Files("adding", len(sources)) as files:
-            for source in sources:
-                try:
-                    added = add_background(
-                        source, index, descriptors[Channel.COPY], settings, files.watch(source)
-                    )
-                except (InputError, UnreadableMediaError) as error:
-                    failed += 1
-                    files.done(source, f"not added: {error}")
-                    continue
+        with open_index(settings) as index:
+
+            def add(source: Source, on_progress: OnProgress) -> str:
+                added = add_background(
+                    source, index, descriptors[Channel.COPY], settings, on_progress
+                )
                 number, count = added.source.number, added.source.count
+                typer.echo(number)
                 outcome = f"added as {number} ({count} frames)"
                 if not added.is_new:
                     outcome = f"is in the background already, as {number}"
-                if added.problem:
-                    outcome += f"; read in part: {added.problem}"
-                files.done(source, outcome)
-                typer.echo(number)
+                return with_problem(outcome, added.problem)
+
+            failed = each_file(sources, add)
     if failed:
         raise typer.Exit(UNREADABLE)
 

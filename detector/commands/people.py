@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detector.commands.adding import taking, write_table
 from detector.commands.common import (
     UNREADABLE,
     USAGE,
@@ -23,14 +26,12 @@ from detector.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from detector.descriptors.sface import FaceDescriptor
-    from detector.inputs import Source
-    from detector.settings import Settings
-    from index.person_records import NewPerson, ReferenceFace
+    from index.person_records import NewPerson
     from index.reference_index import ReferenceIndex
 
 app = typer.Typer(
-    help="People whose likeness is protected: add, list, show, remove.", no_args_is_help=True
+    help="People whose likeness is protected: add, list, show, edit, remove, import, export.",
+    no_args_is_help=True,
 )
 
 
@@ -104,10 +105,9 @@ def people_add(
     is stored.
     """
     with errors():
-        from detector.console import say
-        from detector.descriptors.sface import FaceDescriptor
+        from detector.commands.enrolling import PeopleEnroller
         from detector.inputs import expand
-        from detector.people import LARGEST, enroll_person, id_of, people_cipher
+        from detector.people import LARGEST, id_of
 
         if face is not None and face != LARGEST and not (face.isdecimal() and int(face) > 0):
             fail(f"--face {face} is neither a number from 1 on nor `{LARGEST}`")
@@ -126,28 +126,10 @@ def people_add(
             else:
                 until = None if retain_until is None else retain_until.date()
                 person = _new_person(index, person_id, name, authority, until, policy)
-            is_first = not index.people.all()
-            # A key made beside faces that are sealed with another would only be in the way.
-            cipher = None if is_first else people_cipher(settings)
-            descriptor = FaceDescriptor(settings.face_model)
-            faces, rejected = _describe(sources, descriptor, settings, face)
-            if not faces:
-                typer.echo(f"matchcut: nothing is stored of {person.name}", err=True)
-                raise typer.Exit(USAGE)
-            if cipher is None:
-                had_key = settings.people_key is not None or settings.people_key_file.exists()
-                cipher = people_cipher(settings, make=True)
-                if not had_key:
-                    say(
-                        f"the key of the enrolled faces was made in {settings.people_key_file}: "
-                        "without it they cannot be read, so back it up, apart from the workspace"
-                    )
-            done = enroll_person(index.people, person, descriptor, faces, cipher, more=more)
-        for warning in done.warnings:
-            say(f"warning: {warning}")
-        count = done.person.faces
-        say(f"{person.name} is found by {count} face{'s' if count != 1 else ''}")
-        typer.echo(done.person.id)
+            enroller = PeopleEnroller(index, settings)
+            is_stored, rejected = enroller.enroll(person, sources, face, more=more)
+    if not is_stored:
+        raise typer.Exit(USAGE)
     if rejected:
         raise typer.Exit(UNREADABLE)
 
@@ -185,37 +167,6 @@ def _new_person(
     )
 
 
-def _describe(
-    sources: list[Source], descriptor: FaceDescriptor, settings: Settings, which: str | None
-) -> tuple[list[ReferenceFace], int]:
-    """Return the faces of all files that can be used, and how many cannot."""
-    from detector.console import Files
-    from detector.inputs import InputError
-    from detector.media import UnreadableMediaError
-    from detector.people import NoFaceError, describe_reference
-    from index.errors import InvalidPersonError
-
-    faces: list[ReferenceFace] = []
-    rejected = 0
-    with Files("reading", len(sources)) as files:
-        for source in sources:
-            try:
-                described = describe_reference(
-                    source, descriptor, settings, which, files.watch(source)
-                )
-            except (InputError, UnreadableMediaError, NoFaceError, InvalidPersonError) as error:
-                rejected += 1
-                files.done(source, f"not used: {error}")
-                continue
-            faces += described.faces
-            count = len(described.faces)
-            outcome = f"{count} face{'s' if count != 1 else ''}"
-            if described.problem:
-                outcome += f"; read in part: {described.problem}"
-            files.done(source, outcome)
-    return faces, rejected
-
-
 @app.command("list")
 def people_list(home: Home = None, output_format: ListFormat = Format.TABLE) -> None:
     """List the people enrolled: who allows it, until when, and whether that time is over."""
@@ -230,21 +181,24 @@ def people_list(home: Home = None, output_format: ListFormat = Format.TABLE) -> 
 
 @app.command("show")
 def people_show(person_id: PersonId, home: Home = None) -> None:
-    """Show all that is known of a person.
+    """Show all that is known of a person: also their licences and rules.
 
     Where the key of the enrolled faces is at hand, also what each was taken from.
     """
     with errors():
         from detector.console import say
-        from detector.listing import person_values
+        from detector.listing import person_values, rights_in_words
         from detector.people import people_cipher
         from detector.text import clock
         from index.errors import WrongKeyError
+        from index.rights_records import Kind
 
         settings = settings_of(home)
         with open_index(settings) as index:
             person = index.people.get(person_id)
-            for name, value in person_values(person, today()).items():
+            rights = index.rights.of(Kind.PERSON, person.number)
+            known = [*person_values(person, today()).items(), *rights_in_words(rights, today())]
+            for name, value in known:
                 typer.echo(f"{name:16} {value}")
             try:
                 references = index.people.references(person_id, people_cipher(settings))
@@ -254,6 +208,131 @@ def people_show(person_id: PersonId, home: Home = None) -> None:
         for face in references:
             at = "" if face.time is None else f" at {clock(face.time)}"
             typer.echo(f"{'face of':16} {face.source}{at}")
+
+
+@app.command("edit")
+def people_edit(
+    person_id: PersonId,
+    home: Home = None,
+    name: Annotated[str | None, typer.Option(help="Another name; the id stays.")] = None,
+    authority: Annotated[
+        str | None, typer.Option(help="Who allows that this face is processed.")
+    ] = None,
+    retain_until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="The last day on which the person may be matched.",
+        ),
+    ] = None,
+    policy: Annotated[
+        LikenessPolicy | None,
+        typer.Option(help="What is to happen to uploads that show the person.", show_default=False),
+    ] = None,
+) -> None:
+    """Change what is said of a person: what is not given stays as it is.
+
+    Their faces stay, too; `people add NAME FILES --more` adds some.
+
+    matchcut people edit anna_magnani --authority "contract 18" --retain-until 2028-03-01
+    """
+    with errors():
+        from detector.importing import check_last_day
+        from index.records import Policy
+
+        if name is None and authority is None and retain_until is None and policy is None:
+            fail("say what is to change: --name, --authority, --retain-until, --policy")
+        if retain_until is not None:
+            try:
+                check_last_day(retain_until.date(), today())
+            except ValueError as error:
+                fail(str(error))
+        with open_index(settings_of(home)) as index:
+            person = index.people.get(person_id)
+            changed = replace(
+                person,
+                name=person.name if name is None else name,
+                authority=person.authority if authority is None else authority,
+                retain_until=person.retain_until if retain_until is None else retain_until.date(),
+                policy=person.policy if policy is None else Policy(policy.value),
+            )
+            index.people.update(changed)
+        typer.echo(f"changed {person.id}")
+
+
+@app.command("import")
+def people_import(
+    table: Annotated[Path, typer.Argument(metavar="FILE.csv", show_default=False)],
+    home: Home = None,
+) -> None:
+    """Enrol and edit people by a CSV file: a line for each.
+
+    Its first line names the columns, in any order: of name, id, authority,
+    retain_until, policy and files what is needed. Where the id is enrolled, the
+    person becomes what the line says, and empty cells say nothing; files are not
+    read. Anybody else is enrolled from their files: photos, clips, or folders of
+    them, with semicolons between. The id is made of the name if there is none.
+
+    name,authority,retain_until,files
+
+    Anna Magnani,contract 17,2027-03-01,anna/1.jpg;anna/2.jpg
+
+    If a line is wrong, nothing is changed. Prints the ids of those who were
+    changed or enrolled. Exit code 3 if some files could not be used.
+    """
+    with errors():
+        from detector.commands.enrolling import PeopleEnroller
+        from detector.console import say
+        from detector.importing import plan_people
+        from detector.rights_csv import read_people
+
+        settings = settings_of(home)
+        rejected = stored = 0
+        with open_index(settings) as index:
+            people = index.people
+            with taking(table):
+                lines = read_people(table.read_bytes())
+                changes = plan_people(lines, people.all(), people.sources, today())
+            enroller = PeopleEnroller(index, settings) if changes.new else None
+            for person in people.update_all(changes.updates):
+                typer.echo(person.id)
+            for person_id, files in changes.unread.items():
+                say(
+                    f"{person_id} is enrolled, so nothing was read of {', '.join(files)}: "
+                    "`matchcut people add NAME FILES --more` adds faces"
+                )
+            if enroller is not None:
+                for one in changes.new:
+                    is_stored, unusable = enroller.enroll(one.person, one.sources)
+                    stored += is_stored
+                    rejected += unusable
+        say(
+            f"{len(changes.updates)} changed, {changes.unchanged} as they were, {stored} enrolled, "
+            f"{len(changes.new) - stored} not enrolled"
+        )
+    if rejected:
+        raise typer.Exit(UNREADABLE)
+
+
+@app.command("export")
+def people_export(
+    table: Annotated[
+        Path | None, typer.Argument(metavar="[FILE.csv]", show_default="stdout")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Write everybody as CSV, as `people import` reads it: names, never faces.
+
+    The files are those that the faces were read from.
+
+    matchcut people export people.csv
+    """
+    with errors(), open_index(settings_of(home)) as index:
+        from detector.rights_csv import write_people
+
+        everybody = [(person, index.people.sources(person.id)) for person in index.people.all()]
+        write_table(write_people(everybody), table)
 
 
 @app.command("remove")
@@ -267,7 +346,7 @@ def people_remove(
         bool, typer.Option("--expired", help="All whose time is over, see --retain-until.")
     ] = False,
 ) -> None:
-    """Erase people: nothing of their faces is left in the workspace. No key is needed.
+    """Erase people: nothing of their faces and rights is left in the workspace, without a key.
 
     `matchcut index verify` proves it. Reports and results that were written
     before are your files, and stay.

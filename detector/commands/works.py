@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detector.commands.adding import each_file, taking, with_problem, write_table
 from detector.commands.common import (
     UNREADABLE,
     Channels,
@@ -19,9 +23,23 @@ from detector.commands.common import (
     fail,
     open_index,
     settings_of,
+    today,
 )
+from detector.commands.rights_options import Numbers
 
-app = typer.Typer(help="The protected works: add, list, show, cast, remove.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from detector.describe import OnProgress
+    from detector.descriptors import Descriptor
+    from detector.importing import Film
+    from detector.inputs import Source
+    from detector.settings import Settings
+    from detector.types import Channel
+    from index.reference_index import ReferenceIndex
+
+app = typer.Typer(
+    help="The protected works: add, list, show, edit, cast, exclude, remove, import, export.",
+    no_args_is_help=True,
+)
 
 
 class PolicyChoice(StrEnum):
@@ -53,12 +71,8 @@ def works_add(
     The same file again is recognised by its content and adds nothing.
     """
     with errors():
-        from detector.console import Files, say
-        from detector.descriptors import open_channels
-        from detector.inputs import InputError, expand
-        from detector.media import UnreadableMediaError
-        from detector.pipeline import NothingToMatchError, enroll
-        from index.errors import IdTakenError, InvalidWorkError
+        from detector.importing import Film
+        from detector.inputs import expand
         from index.records import Policy
 
         sources = expand(paths)
@@ -66,48 +80,63 @@ def works_add(
             fail(f"no video in {', '.join(paths)}")
         if work_id is not None and len(sources) > 1:
             fail(f"--id is for a single file; these are {len(sources)}")
+        wanted = Policy(policy.value)
+        films = [Film(source, work_id, title, owner, wanted) for source in sources]
         settings = settings_of(home, channels=channels)
-        descriptors, notes = open_channels(settings)
-        for note in notes:
-            say(note)
-        if not descriptors:
-            fail("works are added in the channels copy and semantic, people by `matchcut people`")
-        failed = 0
-        with open_index(settings) as index, Files("adding", len(sources)) as files:
-            for source in sources:
-                try:
-                    enrolled = enroll(
-                        source,
-                        index,
-                        descriptors,
-                        settings,
-                        work_id=work_id,
-                        title=title,
-                        owner=owner,
-                        policy=Policy(policy.value),
-                        on_progress=files.watch(source),
-                    )
-                except (
-                    InputError,
-                    UnreadableMediaError,
-                    NothingToMatchError,
-                    IdTakenError,
-                    InvalidWorkError,
-                ) as error:
-                    failed += 1
-                    files.done(source, f"not added: {error}")
-                    continue
-                work = enrolled.work
-                if enrolled.added:
-                    outcome = f"added as {work.id} ({', '.join(enrolled.added)})"
-                else:
-                    outcome = f"is in the index already, as {work.id}"
-                if enrolled.problem:
-                    outcome += f"; read in part: {enrolled.problem}"
-                files.done(source, outcome)
-                typer.echo(work.id)
+        descriptors = _open_channels(settings)
+        with open_index(settings) as index:
+            failed = _enroll(films, index, descriptors, settings)
     if failed:
         raise typer.Exit(UNREADABLE)
+
+
+def _open_channels(settings: Settings) -> dict[Channel, Descriptor]:
+    """Load what describes films; say on stderr which channels are off."""
+    from detector.console import say
+    from detector.descriptors import open_channels
+
+    descriptors, notes = open_channels(settings)
+    for note in notes:
+        say(note)
+    if not descriptors:
+        fail("works are added in the channels copy and semantic, people by `matchcut people`")
+    return descriptors
+
+
+def _enroll(
+    films: Sequence[Film],
+    index: ReferenceIndex,
+    descriptors: dict[Channel, Descriptor],
+    settings: Settings,
+) -> int:
+    """Put films into the index, print their ids, and return how many could not be."""
+    from detector.pipeline import NothingToMatchError, enroll
+    from index.errors import IdTakenError, InvalidWorkError
+
+    film_of = {film.source: film for film in films}
+
+    def add(source: Source, on_progress: OnProgress) -> str:
+        film = film_of[source]
+        enrolled = enroll(
+            source,
+            index,
+            descriptors,
+            settings,
+            work_id=film.id,
+            title=film.title,
+            owner=film.owner,
+            policy=film.policy,
+            on_progress=on_progress,
+        )
+        work = enrolled.work
+        typer.echo(work.id)
+        if enrolled.added:
+            outcome = f"added as {work.id} ({', '.join(enrolled.added)})"
+        else:
+            outcome = f"is in the index already, as {work.id}"
+        return with_problem(outcome, enrolled.problem)
+
+    return each_file(list(film_of), add, (NothingToMatchError, IdTakenError, InvalidWorkError))
 
 
 @app.command("list")
@@ -126,16 +155,163 @@ def works_list(
 
 @app.command("show")
 def works_show(work_id: WorkId, home: Home = None) -> None:
-    """Show all that is known of a work."""
+    """Show all that is known of a work: also its cast, licences, rules and exclusions."""
     with errors():
-        from detector.listing import work_values
+        from detector.listing import rights_in_words, work_values
+        from index.rights_records import Kind
 
         with open_index(settings_of(home)) as index:
             work = index.work(work_id)
             channels = ", ".join(sorted(index.channels(work.number)))
             cast = ", ".join(index.people.cast(work.number))
-        for name, value in {**work_values(work), "channels": channels, "cast": cast}.items():
+            rights = index.rights.of(Kind.WORK, work.number)
+        values = {**work_values(work), "channels": channels, "cast": cast}
+        for name, value in [*values.items(), *rights_in_words(rights, today())]:
             typer.echo(f"{name:16} {'' if value is None else value}")
+
+
+@app.command("edit")
+def works_edit(
+    work_id: WorkId,
+    home: Home = None,
+    title: Annotated[str | None, typer.Option(help="Another title.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="Another owner; an empty one for nobody known.")
+    ] = None,
+    policy: Annotated[
+        PolicyChoice | None, typer.Option(help="What is to happen to copies.", show_default=False)
+    ] = None,
+) -> None:
+    """Change what is said of a work: what is not given stays as it is.
+
+    Its film is not read again. From the next scan on the change counts, with
+    --resume, too.
+
+    matchcut works edit heat --owner "Studio B" --policy block
+    """
+    with errors():
+        from index.records import Policy
+
+        if title is None and owner is None and policy is None:
+            fail("say what is to change: --title, --owner, --policy")
+        if title is not None and not title.strip():
+            fail("a work needs a title")
+        with open_index(settings_of(home)) as index:
+            work = index.work(work_id)
+            changed = replace(
+                work,
+                title=work.title if title is None else title,
+                owner=work.owner if owner is None else owner or None,
+                policy=work.policy if policy is None else Policy(policy.value),
+            )
+            index.update(changed)
+        typer.echo(f"changed {work.id}")
+
+
+@app.command("exclude")
+def works_exclude(
+    work_id: WorkId,
+    start: Annotated[
+        str, typer.Argument(metavar="START", help="Time in the work: 83.5 or 1:23.5.")
+    ],
+    end: Annotated[str, typer.Argument(metavar="END", help="The same.")],
+    why: Annotated[
+        str, typer.Option(metavar="TEXT", help="What the footage is, and whose; shown in results.")
+    ],
+    home: Home = None,
+) -> None:
+    """Exclude seconds of a work from matching: what its owner claims nothing for.
+
+    Stock footage, idents, inserts in the public domain. What an upload shows of
+    them is cut off its matches, in the channels copy and semantic.
+
+    matchcut works exclude heat 0:00 0:21.5 --why "the studio's ident"
+
+    Prints the exclusion's number, as `works show` does.
+    """
+    with errors():
+        from detector.text import seconds_of
+        from index.rights_records import NewExclusion
+
+        try:
+            times = seconds_of(start), seconds_of(end)
+        except ValueError as error:
+            fail(str(error))
+        exclusion = NewExclusion(work_id=work_id, start=times[0], end=times[1], why=why)
+        with open_index(settings_of(home)) as index:
+            typer.echo(index.rights.add_exclusion(exclusion).number)
+
+
+@app.command("include")
+def works_include(numbers: Numbers, home: Home = None) -> None:
+    """Undo exclusions, by the numbers that `works show` shows: all, or none if one is not there.
+
+    matchcut works include 3
+    """
+    with errors(), open_index(settings_of(home)) as index:
+        for exclusion in index.rights.remove_exclusions(numbers):
+            typer.echo(f"removed {exclusion.number}")
+
+
+@app.command("import")
+def works_import(
+    table: Annotated[Path, typer.Argument(metavar="FILE.csv", show_default=False)],
+    home: Home = None,
+    channels: Channels = None,
+) -> None:
+    """Add and edit works by a CSV file: a line for each.
+
+    Its first line names the columns, in any order: of path, id, title, owner
+    and policy what is needed. Where the id is enrolled, the work's title, owner
+    and policy become what the line says; an empty title or policy says nothing,
+    an empty owner that nobody is known. Otherwise the film is enrolled from its
+    path, under the file's stem if there is no id.
+
+    path,id,title,owner,policy
+
+    films/heat.mp4,heat,Heat,Studio A,block
+
+    If a line is wrong, nothing is changed. Prints the ids of the works that were
+    changed or added. Exit code 3 if a film could not be read.
+    """
+    with errors():
+        from detector.console import say
+        from detector.importing import plan_works
+        from detector.rights_csv import read_works
+
+        settings = settings_of(home, channels=channels)
+        with open_index(settings) as index:
+            with taking(table):
+                changes = plan_works(read_works(table.read_bytes()), index.works())
+            descriptors = _open_channels(settings) if changes.films else {}
+            for work in index.update_all(changes.updates):
+                typer.echo(work.id)
+            failed = _enroll(changes.films, index, descriptors, settings) if descriptors else 0
+        say(
+            f"{len(changes.updates)} changed, {changes.unchanged} as they were, "
+            f"{len(changes.films) - failed} added, {failed} not added"
+        )
+    if failed:
+        raise typer.Exit(UNREADABLE)
+
+
+@app.command("export")
+def works_export(
+    table: Annotated[
+        Path | None, typer.Argument(metavar="[FILE.csv]", show_default="stdout")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Write all works as CSV, as `works import` reads it.
+
+    Licences have a table of their own: `matchcut licences export`.
+
+    matchcut works export works.csv
+    """
+    with errors(), open_index(settings_of(home)) as index:
+        from detector.rights_csv import write_works
+
+        write_table(write_works(index.works()), table)
 
 
 @app.command("cast")
@@ -172,7 +348,7 @@ def works_remove(
     work_ids: Annotated[list[str], typer.Argument(metavar="ID...", show_default=False)],
     home: Home = None,
 ) -> None:
-    """Remove works: nothing of them is left to be matched."""
+    """Remove works: nothing of them is left to be matched, nor of their rights."""
     with errors(), open_index(settings_of(home)) as index:
         for work in [index.work(work_id) for work_id in work_ids]:
             index.remove(work.number)

@@ -245,6 +245,7 @@ def decide(
                 time=track.time,
                 box=track.box,
                 reference=reference,
+                runner_up=likenesses.gallery.people[nearest[1]].id if len(nearest) > 1 else None,
             )
             decided.append((person, appearance))
     return decided

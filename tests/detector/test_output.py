@@ -225,7 +225,7 @@ def test_the_json_says_what_the_contract_promises() -> None:
 
 
 def test_the_json_says_everything_of_an_appearance() -> None:
-    values = json.loads(written("jsonl", seen(appearance())))
+    values = json.loads(written("jsonl", seen(replace(appearance(), runner_up="bette"))))
     assert values["faces"] == {
         "found": 90,
         "unusable": 7,
@@ -254,8 +254,18 @@ def test_the_json_says_everything_of_an_appearance() -> None:
             "time": 4.0,
             "box": {"left": 0.25, "top": 0.5, "width": 0.125, "height": 0.2},
             "reference": 3,
+            "runner_up": "bette",
         }
     ]
+
+
+def test_who_comes_second_is_kept_and_was_not_known_to_older_results() -> None:
+    result = seen(replace(appearance(), runner_up="bette"))
+    values = json.loads(written("jsonl", result))
+    assert from_json(values) == result
+    del values["matches"][0]["appearances"][0]["runner_up"]
+    (read,) = from_json(values).flags[0].match.appearances
+    assert read == appearance()
 
 
 @pytest.mark.parametrize("output_format", ["csv", "jsonl"])

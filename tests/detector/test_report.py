@@ -19,13 +19,12 @@ from detector.report import (
     PAIRS_PER_MATCH,
     ReportedWork,
     choose_pairs,
-    covered,
     write_report,
 )
 from detector.report_people import APPEARANCES_PER_PERSON, ReportedPerson, reported_people
 from detector.samples import PlantedCopy, Sample, SampleSet
 from detector.text import amount, clock, visible
-from detector.timeline import timeline
+from detector.timeline import covered, timeline
 from detector.types import (
     Appearance,
     Box,
@@ -319,7 +318,7 @@ def test_files_that_could_not_be_read_and_matches_that_were_not_flagged(
     assert "Only part of this file could be read: the file ends early." in page.text
     assert "12 packets undecodable" in page.text
     assert "1 upload with nothing to flag" in page.text
-    assert "Below the operating point: Bikes, copy score 0.31, 0:01.0-0:03.0" in page.text
+    assert "Clear: Bikes, copy score 0.31, 0:01.0-0:03.0" in page.text
     assert "Allowed: Bikes" in page.text
 
 
@@ -458,7 +457,7 @@ def test_of_a_face_that_only_resembles_no_picture_is_kept(
     _, page = written(tmp_path, [alone], {}, anna)
     assert not page.pictures
     assert "Nothing was flagged." in page.text
-    assert "Below the operating point: Anna Magnani, face score 0.31, 0:02.0-0:02.5" in page.text
+    assert "Clear: Anna Magnani, face score 0.31, 0:02.0-0:02.5" in page.text
 
 
 def test_a_person_who_allows_it_has_no_pictures(

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from index.embeddings import Embeddings
 from index.person_records import NewPerson, ReferenceFace
@@ -16,6 +17,7 @@ from index.records import NewWork
 from index.reference_index import ChannelEmbeddings
 
 SPACE = "sscd-distilled@240436cc531e"
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # and on no other
 
 
 def some_vectors(count: int, dim: int = 8, seed: int = 0) -> np.ndarray:

@@ -3,7 +3,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from index_examples import a_work
+from index_examples import ON_SQLITE, a_work
 from sqlalchemy import create_engine, text
 
 from index.catalog import Catalog
@@ -18,13 +18,8 @@ from index.records import EmbeddingsFile, IndexFile, NewEmbeddingsFile, Policy
 
 
 @pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path}/catalog.sqlite"
-
-
-@pytest.fixture
-def catalog(url):
-    catalog = Catalog.create(url)
+def catalog(database_url):
+    catalog = Catalog.create(database_url)
     yield catalog
     catalog.close()
 
@@ -45,9 +40,9 @@ def test_a_work_is_found_by_id_number_and_digest(catalog):
     assert catalog.find_digest("f" * 64) is None
 
 
-def test_what_is_written_survives_the_process(catalog, url):
+def test_what_is_written_survives_the_process(catalog, database_url):
     work = catalog.add_work(a_work(owner=None), [a_file()])
-    again = Catalog.open(url)
+    again = Catalog.open(database_url)
     assert again.works() == [work]
     assert again.id == catalog.id
     again.close()
@@ -160,6 +155,7 @@ def test_impossible_facts_are_refused(change, complaint):
         a_work(**change)
 
 
+@ON_SQLITE
 def test_sqlite_is_set_up_to_keep_its_promises(catalog):
     with catalog._engine.connect() as connection:
         pragmas = {
@@ -181,11 +177,17 @@ def test_sqlite_is_set_up_to_keep_its_promises(catalog):
     }
 
 
-def test_a_newer_catalogue_is_refused(catalog, url):
-    with create_engine(url).begin() as connection:
+def test_a_newer_catalogue_is_refused(catalog, database_url):
+    with create_engine(database_url).begin() as connection:
         connection.execute(text("UPDATE meta SET value = '999' WHERE key = 'schema_version'"))
     with pytest.raises(CatalogError, match=r"made by a newer matchcut.*upgrade"):
-        Catalog.open(url)
+        Catalog.open(database_url)
+
+
+def test_a_postgresql_url_needs_no_driver_and_its_password_is_not_shown():
+    with pytest.raises(CatalogError, match="cannot open the catalogue") as told:
+        Catalog.open("postgresql://desk:secret@127.0.0.1:1/films")
+    assert "secret" not in str(told.value)
 
 
 def test_what_is_no_catalogue_is_refused(tmp_path):

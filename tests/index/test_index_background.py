@@ -7,7 +7,7 @@ import sqlite3
 import numpy as np
 import pytest
 from filelock import FileLock
-from index_examples import SPACE, a_work, some_channel, some_embeddings, some_vectors
+from index_examples import ON_SQLITE, SPACE, a_work, some_channel, some_embeddings, some_vectors
 
 from index.embeddings import write_embeddings
 from index.errors import (
@@ -18,24 +18,24 @@ from index.errors import (
     SpaceMismatchError,
     UnknownBackgroundError,
 )
-from index.reference_index import ChannelEmbeddings, ReferenceIndex
+from index.reference_index import ChannelEmbeddings
 
 IDENT, CARD = "1" * 64, "2" * 64  # digests of footage
 OTHER_SPACE = "sscd@86386042eb85"
 
 
 @pytest.fixture
-def home(tmp_path):
+def home(tmp_path, open_index):
     """An ident of five frames (seed 1) and a rating card (seed 2)."""
-    with ReferenceIndex.open(tmp_path) as index:
+    with open_index(tmp_path) as index:
         index.add_background("/idents/lion.mp4", IDENT, "copy", some_channel(seed=1))
         index.add_background("/idents/card.png", CARD, "copy", some_channel(1, seed=2))
     return tmp_path
 
 
 @pytest.fixture
-def index(home):
-    with ReferenceIndex.open(home) as index:
+def index(home, open_index):
+    with open_index(home) as index:
         yield index
 
 
@@ -129,18 +129,18 @@ def test_the_fingerprint_follows_the_background(index):
     assert index.fingerprint() == before
 
 
-def test_changes_of_another_process_are_seen_with_the_fingerprint(home, index):
+def test_changes_of_another_process_are_seen_with_the_fingerprint(home, index, open_index):
     assert len(index.background_vectors("copy", SPACE)) == 6
-    with ReferenceIndex.open(home) as other:
+    with open_index(home) as other:
         other.remove_background(1)
     index.fingerprint()
     assert len(index.background_vectors("copy", SPACE)) == 1
 
 
-def test_only_one_process_writes_at_a_time(home):
+def test_only_one_process_writes_at_a_time(home, open_index):
     with (
         FileLock(home / "writer.lock"),
-        ReferenceIndex.open(home, lock_timeout=0.01) as index,
+        open_index(home, lock_timeout=0.01) as index,
         pytest.raises(IndexBusyError),
     ):
         index.remove_background(1)
@@ -164,34 +164,35 @@ def test_a_missing_file_is_found(home, index):
     assert "missing" in problem
 
 
-def test_crash_after_the_embeddings_file(home):
+def test_crash_after_the_embeddings_file(home, open_index):
     write_embeddings(home / "background" / "copy-abc.npz", some_embeddings())
-    with ReferenceIndex.open(home) as index:
+    with open_index(home) as index:
         assert index.verify(repair=True) == ["background/copy-abc.npz belongs to no background"]
         assert index.verify() == []
     assert len(files(home)) == 2
 
 
-def test_crash_after_the_row_of_removed_background(home):
-    with ReferenceIndex.open(home) as index:
+def test_crash_after_the_row_of_removed_background(home, open_index):
+    with open_index(home) as index:
         index._catalog.remove_background(1)
-    with ReferenceIndex.open(home) as index:
+    with open_index(home) as index:
         assert len(index.background_vectors("copy", SPACE)) == 1
         assert "belongs to no background" in index.verify(repair=True)[0]
     assert len(files(home)) == 1
 
 
-def test_a_workspace_from_before_there_was_a_background(tmp_path):
-    with ReferenceIndex.open(tmp_path) as index:
+@ON_SQLITE
+def test_a_workspace_from_before_there_was_a_background(tmp_path, open_index):
+    with open_index(tmp_path) as index:
         work = index.enroll(a_work(), {"copy": some_channel()})
         fingerprint = index.fingerprint()
     with sqlite3.connect(tmp_path / "catalog.sqlite") as database:
         database.execute("DROP TABLE background")
     for _ in range(2):
-        with ReferenceIndex.open(tmp_path) as index:
+        with open_index(tmp_path) as index:
             assert index.works() == [work]
             assert index.background_sources() == []
             assert index.fingerprint() == fingerprint
             assert index.verify() == []
-    with ReferenceIndex.open(tmp_path) as index:
+    with open_index(tmp_path) as index:
         assert index.add_background("/lion.mp4", IDENT, "copy", some_channel()).number == 1

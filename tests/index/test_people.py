@@ -12,6 +12,7 @@ from filelock import FileLock
 from index_examples import (
     FACES,
     KEY,
+    ON_SQLITE,
     a_person,
     a_work,
     everything_in,
@@ -33,7 +34,6 @@ from index.errors import (
 )
 from index.person_records import ReferenceFace
 from index.records import Policy
-from index.reference_index import ReferenceIndex
 
 CIPHER, OTHER_CIPHER = Cipher(KEY), Cipher(KEY[::-1])
 LAST_DAY = date(2027, 12, 31)
@@ -41,9 +41,9 @@ TODAY = date(2027, 1, 1)
 
 
 @pytest.fixture
-def home(tmp_path):
+def home(tmp_path, open_index):
     """Brigitte with two faces (seed 1), Gustav with one (seed 2), who may be matched longer."""
-    with ReferenceIndex.open(tmp_path) as index:
+    with open_index(tmp_path) as index:
         index.people.add(a_person("brigitte"), FACES, some_faces(2, seed=1), CIPHER)
         gustav = a_person("gustav", retain_until=date(2030, 1, 1), policy="monitor")
         index.people.add(gustav, FACES, some_faces(1, seed=2), CIPHER)
@@ -51,8 +51,8 @@ def home(tmp_path):
 
 
 @pytest.fixture
-def index(home):
-    with ReferenceIndex.open(home) as index:
+def index(home, open_index):
+    with open_index(home) as index:
         yield index
 
 
@@ -99,6 +99,7 @@ def test_faces_come_back_as_they_were(people):
         people.crop(people.get("gustav").number, 2, CIPHER)
 
 
+@ON_SQLITE
 def test_nothing_of_a_face_lies_on_disk_in_clear(home, people):
     people.add_faces("gustav", FACES, some_faces(1, seed=3), CIPHER)  # in the write-ahead log
     content = everything_in(home)
@@ -168,8 +169,8 @@ def test_what_cannot_be_found_is_refused_and_leaves_nothing(people):
     assert ids(people.all()) == ["brigitte", "gustav"]
 
 
-def test_the_first_person_may_have_any_space_and_width(tmp_path):
-    with ReferenceIndex.open(tmp_path) as index:
+def test_the_first_person_may_have_any_space_and_width(tmp_path, open_index):
+    with open_index(tmp_path) as index:
         assert index.people.space() is None
         index.people.add(a_person(), "other@1", some_faces(dim=4), OTHER_CIPHER)
         assert index.people.space() == "other@1"
@@ -305,11 +306,12 @@ def test_a_lost_key_can_be_replaced_by_removing_everybody(people):
         "UPDATE reference_faces SET sealed_crop = x'00' WHERE person_number = 1 AND number = 1",
     ],
 )
-def test_what_was_moved_or_changed_does_not_open_and_is_named(home, move):
+@ON_SQLITE
+def test_what_was_moved_or_changed_does_not_open_and_is_named(home, move, open_index):
     with sqlite3.connect(home / "catalog.sqlite") as database:
         database.execute(move)
     database.close()
-    with ReferenceIndex.open(home) as index:
+    with open_index(home) as index:
         with pytest.raises(
             DamagedFileError, match=r"of face 1 of person 1 .*moved.*add them again"
         ):
@@ -319,12 +321,13 @@ def test_what_was_moved_or_changed_does_not_open_and_is_named(home, move):
         assert index.verify() == []  # without the key nobody can tell
 
 
-def test_a_moved_vector_is_never_matched(home):
+@ON_SQLITE
+def test_a_moved_vector_is_never_matched(home, open_index):
     with sqlite3.connect(home / "catalog.sqlite") as database:
         database.execute("UPDATE reference_faces SET number = 7 WHERE person_number = 2")
     database.close()
     with (
-        ReferenceIndex.open(home) as index,
+        open_index(home) as index,
         pytest.raises(DamagedFileError, match="the vector of face 7 of person 2"),
     ):
         index.people.gallery(CIPHER, TODAY)
@@ -369,6 +372,7 @@ def test_a_cast_goes_with_its_people_and_its_work(index, people, work):
 # The index as a whole
 
 
+@ON_SQLITE
 def test_the_fingerprint_follows_people_faces_and_casts(home, index, people, work):
     seen = [index.fingerprint(TODAY)]
 
@@ -396,8 +400,8 @@ def test_the_fingerprint_changes_after_a_last_day(index):
     assert index.fingerprint(LAST_DAY) != index.fingerprint(LAST_DAY + timedelta(days=1))
 
 
-def test_the_fingerprint_is_as_before_when_nobody_is_left(tmp_path):
-    with ReferenceIndex.open(tmp_path) as index:
+def test_the_fingerprint_is_as_before_when_nobody_is_left(tmp_path, open_index):
+    with open_index(tmp_path) as index:
         before = index.fingerprint()
         index.people.add(a_person(), FACES, some_faces(), CIPHER)
         assert index.fingerprint() != before
@@ -410,18 +414,18 @@ def test_people_are_counted(index):
     assert (stats.people, stats.faces) == (2, 3)
 
 
-def test_changes_of_another_process_are_seen_at_once(home, people):
-    with ReferenceIndex.open(home) as other:
+def test_changes_of_another_process_are_seen_at_once(home, people, open_index):
+    with open_index(home) as other:
         other.people.add(a_person("alfred"), FACES, some_faces(seed=3), CIPHER)
         other.people.remove("brigitte")
     assert ids(people.all()) == ["gustav", "alfred"]
     assert ids(people.gallery(CIPHER, TODAY).people) == ["gustav", "alfred"]
 
 
-def test_only_one_process_writes_at_a_time(home):
+def test_only_one_process_writes_at_a_time(home, open_index):
     with (
         FileLock(home / "writer.lock"),
-        ReferenceIndex.open(home, lock_timeout=0.01) as index,
+        open_index(home, lock_timeout=0.01) as index,
     ):
         for write in (
             lambda: index.people.add(a_person("alfred"), FACES, some_faces(), CIPHER),
@@ -434,8 +438,9 @@ def test_only_one_process_writes_at_a_time(home):
         assert ids(index.people.all()) == ["brigitte", "gustav"]
 
 
-def test_a_workspace_from_before_there_were_people(tmp_path):
-    with ReferenceIndex.open(tmp_path) as index:
+@ON_SQLITE
+def test_a_workspace_from_before_there_were_people(tmp_path, open_index):
+    with open_index(tmp_path) as index:
         work = index.enroll(a_work(), {"copy": some_channel()})
         fingerprint = index.fingerprint()
     with sqlite3.connect(tmp_path / "catalog.sqlite") as database:
@@ -443,10 +448,10 @@ def test_a_workspace_from_before_there_were_people(tmp_path):
             database.execute(f"DROP TABLE {table}")
     database.close()
     for _ in range(2):
-        with ReferenceIndex.open(tmp_path) as index:
+        with open_index(tmp_path) as index:
             assert index.works() == [work]
             assert index.people.all() == []
             assert index.fingerprint() == fingerprint
             assert index.verify(cipher=CIPHER) == []
-    with ReferenceIndex.open(tmp_path) as index:
+    with open_index(tmp_path) as index:
         assert index.people.add(a_person(), FACES, some_faces(), CIPHER).number == 1

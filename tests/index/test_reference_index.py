@@ -27,8 +27,8 @@ def home(tmp_path):
 
 
 @pytest.fixture
-def index(home):
-    with ReferenceIndex.open(home) as index:
+def index(home, open_index):
+    with open_index(home) as index:
         yield index
 
 
@@ -54,11 +54,11 @@ def test_an_enrolled_work_is_found_with_its_times(index):
     assert hits.similarities[0, 0] == pytest.approx(1)
 
 
-def test_it_is_all_there_after_opening_again(home):
-    with ReferenceIndex.open(home) as index:
+def test_it_is_all_there_after_opening_again(home, open_index):
+    with open_index(home) as index:
         one = index.enroll(a_work("one"), {"copy": some_channel(seed=1)})
         two = index.enroll(a_work("two"), {"copy": some_channel(seed=2)})
-    with ReferenceIndex.open(home) as index:
+    with open_index(home) as index:
         assert index.works() == [one, two]
         assert found(index, some_vectors(5, seed=2)) == [two.number] * 5
         assert index.verify() == []
@@ -138,8 +138,8 @@ def test_spaces_do_not_mix(index):
     assert [work.id for work in index.works()] == ["one"]
 
 
-def test_an_emptied_channel_takes_another_descriptor(home):
-    with ReferenceIndex.open(home) as index:
+def test_an_emptied_channel_takes_another_descriptor(home, open_index):
+    with open_index(home) as index:
         index.enroll(a_work("one"), {"copy": some_channel()})
         assert found(index, some_vectors(1)) == [1]
         index.remove("one")
@@ -147,7 +147,7 @@ def test_an_emptied_channel_takes_another_descriptor(home):
         wide = ChannelEmbeddings("sscd@2", some_embeddings(dim=16))
         two = index.enroll(a_work("two"), {"copy": wide})
         assert found(index, some_vectors(1, dim=16)) == [two.number]
-    with ReferenceIndex.open(home) as index:
+    with open_index(home) as index:
         assert found(index, some_vectors(1, dim=16)) == [two.number]
 
 
@@ -166,11 +166,11 @@ def test_refused_works_leave_nothing_behind(home, index):
     assert len(files(home)) == 1
 
 
-def test_stats_count_and_weigh(home):
-    with ReferenceIndex.open(home) as index:
+def test_stats_count_and_weigh(home, open_index):
+    with open_index(home) as index:
         index.enroll(a_work("one", duration=60.0), {"copy": some_channel(5)})
         index.enroll(a_work("two", duration=30.5), {"copy": some_channel(7)})
-    with ReferenceIndex.open(home) as index:
+    with open_index(home) as index:
         stats = index.stats()
     assert (stats.works, stats.seconds) == (2, 90.5)
     copy = stats.channels["copy"]
@@ -198,41 +198,41 @@ def test_compact_rebuilds_and_sweeps(home, index):
     assert index.verify() == []
 
 
-def test_works_of_another_process_are_seen_after_asking_for_the_fingerprint(home, index):
+def test_works_of_another_process_are_seen_after_asking_for_the_fingerprint(
+    home, index, open_index
+):
     index.enroll(a_work("one"), {"copy": some_channel(seed=1)})
     assert found(index, some_vectors(1, seed=1)) == [1]
-    with ReferenceIndex.open(home) as other:
+    with open_index(home) as other:
         two = other.enroll(a_work("two"), {"copy": some_channel(seed=2)})
         other.remove("one")
     index.fingerprint()
     assert found(index, some_vectors(1, seed=1)) == [two.number]
 
 
-def test_two_writers_do_not_overwrite_each_other(home):
-    with ReferenceIndex.open(home) as one, ReferenceIndex.open(home) as two:
+def test_two_writers_do_not_overwrite_each_other(home, open_index):
+    with open_index(home) as one, open_index(home) as two:
         for writer, name, seed in ((one, "a", 1), (two, "b", 2), (one, "c", 3), (two, "d", 4)):
             work = writer.enroll(a_work(name), {"copy": some_channel(seed=seed)})
             assert found(writer, some_vectors(1, seed=seed)) == [work.number]
-    with ReferenceIndex.open(home) as index:
+    with open_index(home) as index:
         assert index.verify() == []
         assert [found(index, some_vectors(1, seed=seed)) for seed in (1, 2, 3, 4)] == [
             [1], [2], [3], [4]
         ]  # fmt: skip
 
 
-def test_a_writer_that_waits_too_long_says_so(home):
-    with ReferenceIndex.open(home, lock_timeout=0) as index, FileLock(home / "writer.lock"):
+def test_a_writer_that_waits_too_long_says_so(home, open_index):
+    with open_index(home, lock_timeout=0) as index, FileLock(home / "writer.lock"):
         with pytest.raises(IndexBusyError, match="another process is writing"):
             index.enroll(a_work(), {"copy": some_channel()})
         assert index.works() == []
         assert found(index, some_vectors(1)) == [NO_ID]
 
 
-def test_many_may_open_a_new_home_at_once(home):
+def test_many_may_open_a_new_home_at_once(home, open_index):
     opened = []
-    threads = [
-        threading.Thread(target=lambda: opened.append(ReferenceIndex.open(home))) for _ in range(6)
-    ]
+    threads = [threading.Thread(target=lambda: opened.append(open_index(home))) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

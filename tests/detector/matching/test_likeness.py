@@ -205,6 +205,10 @@ def test_a_person_is_found_among_many_and_a_stranger_is_unknown(cohort):
     assert appearance.reference in (1, 2, 3)
     rows = enrolled.vectors[51:54]
     assert appearance.similarity == pytest.approx(float((rows @ shown[0]).max()), abs=1e-5)
+    away = people.distances(shown[0][None])[0]
+    second = int(np.argsort(-away)[1])
+    assert appearance.runner_up == enrolled.people[second].id
+    assert appearance.margin == pytest.approx(away[17] - away[second])
 
 
 def test_somebody_enrolled_twice_only_resembles_both(cohort):
@@ -213,6 +217,7 @@ def test_somebody_enrolled_twice_only_resembles_both(cohort):
     ((_, appearance),) = [d for d in decide([track(twin)], people, 0.9, 0.2) if d is not None]
     assert appearance.likeness is Likeness.RESEMBLES
     assert appearance.margin == pytest.approx(0, abs=1e-6)
+    assert appearance.runner_up in {"person-1", "person-2"}
 
 
 def test_nobody_else_enrolled_is_no_margin_at_all(cohort):
@@ -223,6 +228,7 @@ def test_nobody_else_enrolled_is_no_margin_at_all(cohort):
         if d is not None
     ]
     assert appearance.margin == math.inf
+    assert appearance.runner_up is None
 
 
 def test_the_more_faces_an_upload_shows_the_surer_one_must_be(cohort):
