@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detector.commands import background, models, people, works
+from detector.commands import audit, background, licences, models, people, review, rules, works
 from detector.commands import index as index_commands
 from detector.commands.common import (
     FLAGGED,
@@ -38,9 +38,13 @@ app = typer.Typer(
 )
 app.add_typer(works.app, name="works")
 app.add_typer(people.app, name="people")
+app.add_typer(licences.app, name="licences")
+app.add_typer(rules.app, name="rules")
 app.add_typer(background.app, name="background")
 app.add_typer(models.app, name="models")
 app.add_typer(index_commands.app, name="index")
+app.add_typer(review.app, name="review")
+app.add_typer(audit.app, name="audit")
 
 
 @app.command("scan")
@@ -80,6 +84,26 @@ def scan_command(
         bool, typer.Option("--resume", help="Skip uploads whose result is known from before.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Uploads scanned at the same time.")] = 1,
+    cases: Annotated[
+        bool,
+        typer.Option("--cases", help="Open a case at the desk for what is to be reviewed."),
+    ] = False,
+    submissions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="How uploads came in: file,uploader,territory,url,submitted_at.",
+            show_default=False,
+        ),
+    ] = None,
+    uploader: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who submitted those that FILE.csv does not name."),
+    ] = None,
+    territory: Annotated[
+        str | None,
+        typer.Option(metavar="CC", help="Country where these are shown: DE, US, GB ..."),
+    ] = None,
 ) -> None:
     """Scan uploads: which show a protected work or person, from when to when, and how sure.
 
@@ -89,10 +113,17 @@ def scan_command(
 
     matchcut scan clip.mp4 --channels face
 
+    matchcut scan uploads/ --submissions uploads.csv --cases --resume
+
+    Licences go by who submitted an upload and where it is shown. With --cases
+    every upload that is to be reviewed or blocked is a case at the takedown
+    desk as soon as it is scanned; the same file again is the same case.
+
     Exit code 1 if something was flagged, 3 if some inputs could not be read.
     """
     with errors():
         from detector.batch import Batch
+        from detector.commands.intake import CaseOpener, desk_for, known_submissions
         from detector.commands.scanning import open_for_scan
         from detector.console import Files, say
         from detector.inputs import expand
@@ -102,14 +133,17 @@ def scan_command(
         if not sources:
             fail(f"no video in {', '.join(paths)}")
         settings = settings_of(home, channels=channels, rate=rate)
-        with open_index(settings) as index:
+        known = known_submissions(submissions, uploader, territory, sources)
+        with open_index(settings) as index, desk_for(cases, settings) as desk:
             opened = open_for_scan(index, settings)
+            opener = None if desk is None else CaseOpener(desk, index, opened, settings)
             batch = Batch(
                 index,
                 opened.descriptors,
                 settings,
                 faces=opened.faces,
                 min_score=min_score,
+                submissions=known.of,
                 workers=workers,
                 resume=resume,
             )
@@ -117,18 +151,24 @@ def scan_command(
             with _stream(output) as stream:
                 writer = open_writer(output_format, stream)
                 with Files("scanning", len(sources)) as files:
-                    found = batch.run(sources, files.watch)
+                    watch = files.watch if opener is None else opener.watching(files.watch)
+                    found = batch.run(sources, watch)
                     for source, result in zip(sources, found, strict=True):
-                        files.done(source, outcome(result))
+                        case = "" if opener is None else opener.open(source, result)
+                        files.done(source, "; ".join(filter(None, (outcome(result), case))))
                         writer.write(result)
                         results.append(result)
                 writer.close()
             say(summary(results))
+            if opener is not None:
+                say(opener.summary())
             if report is not None:
                 from detector.report import report_scan
 
                 say(f"writing {report}")
                 report_scan(report, results, index, opened.cipher)
+    if opener is not None and opener.failed:
+        raise typer.Exit(UNREADABLE)
     raise typer.Exit(_exit_code(results))
 
 

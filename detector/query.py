@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.describe import OnProgress
 from detector.descriptors import Descriptor, DescriptorUnavailableError
 from detector.faces import FaceChannel, FaceWatch, read_photo
 from detector.inputs import Source
@@ -93,6 +94,8 @@ def ask_file(
     settings: Settings,
     limit: int,
     faces: FaceChannel | None = None,
+    *,
+    on_progress: OnProgress | None = None,
 ) -> ScanResult | Sequence[Seen | Moment]:
     """Answer for a clip with a scan, for a still with who is in it and the moments most like it.
 
@@ -113,7 +116,15 @@ def ask_file(
         still = _still(path, settings)
         seen = _seen(path, faces, settings) if still is not None and faces is not None else []
     if still is None:
-        result = scan(source, index, descriptors, settings, faces=faces, min_score=_LEAST_SCORE)
+        result = scan(
+            source,
+            index,
+            descriptors,
+            settings,
+            faces=faces,
+            min_score=_LEAST_SCORE,
+            on_progress=on_progress,
+        )
         if result.status is Status.UNREADABLE:
             raise UnreadableMediaError(f"{name}: {result.reason}")
         return result

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -208,6 +208,16 @@ class Settings(BaseSettings):
         "never.",
         ge=-1,
         le=1,
+    )
+    trust_list: Path | None = Field(
+        None,
+        description="PEM file of certificates whose owners are trusted to sign content credentials "
+        "(C2PA).",
+    )
+    review_upload_limit: ByteSize = Field(
+        ByteSize(2 << 30),
+        description="What is given to the desk at a time, in the browser or the API: `8GiB`.",
+        gt=0,
     )
     copy_channel: ChannelSettings = Field(_COPY, description="Thresholds of the copy channel.")
     semantic_channel: ChannelSettings = Field(

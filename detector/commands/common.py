@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from detector.review.desk import Desk
     from detector.settings import Settings
     from index.reference_index import ReferenceIndex
 
@@ -69,6 +70,30 @@ def open_index(settings: Settings) -> ReferenceIndex:
 
 
 @contextmanager
+def open_desk(settings: Settings, *, make: bool = False) -> Iterator[Desk]:
+    """Open the takedown desk of a workspace.
+
+    Parameters
+    ----------
+    make
+        Whether it is made where there is none; else that is an error, as a mistyped workspace
+        would look like an empty desk.
+    """
+    from detector.review.database import review_url
+    from detector.review.desk import Desk
+
+    url = review_url(settings)
+    is_file = url.get_backend_name() == "sqlite" and url.database
+    if not make and is_file and not Path(str(url.database)).exists():
+        fail(
+            f"there is no desk in {settings.home} yet: `matchcut scan --cases PATH` or `matchcut "
+            "review accounts add NAME` makes it"
+        )
+    with Desk.open(settings) as desk:
+        yield desk
+
+
+@contextmanager
 def errors() -> Iterator[None]:
     """Turn expected failures into one sentence and exit code 2; others keep their traceback."""
     try:
@@ -76,8 +101,13 @@ def errors() -> Iterator[None]:
     except ImportError as error:
         if "libGL" in str(error) or "libxcb" in str(error) or "libg" in str(error):
             fail(f"{error}. {_OPENCV_LIBRARIES}")
+        package = (error.name or "").partition(".")[0]
+        if package in _REVIEW_PACKAGES:
+            fail(f"the takedown desk needs {package}: `pip install matchcut[review]`")
         raise
     except Exception as error:
+        if _is_of_database(error):
+            fail(f"a database of the workspace cannot be used: {getattr(error, 'orig', error)}")
         if not _is_expected(error):
             raise
         fail(str(error))
@@ -86,6 +116,9 @@ def errors() -> Iterator[None]:
 _OPENCV_LIBRARIES = (
     "OpenCV needs libraries that this system lacks: `apt-get install libgl1 libglib2.0-0 libxcb1`, "
     "or `pip uninstall opencv-python` and `pip install opencv-python-headless`"
+)
+_REVIEW_PACKAGES = frozenset(
+    {"alembic", "argon2", "fastapi", "python_multipart", "starlette", "uvicorn", "weasyprint"}
 )
 
 
@@ -97,6 +130,7 @@ def _is_expected(error: Exception) -> bool:
     from detector.descriptors.base import DescriptorUnavailableError
     from detector.inputs import InputError
     from detector.media.probe import UnreadableMediaError
+    from detector.review.errors import ReviewError
     from index.errors import ReferenceIndexError
 
     expected = (
@@ -105,10 +139,18 @@ def _is_expected(error: Exception) -> bool:
         InputError,
         OSError,
         ReferenceIndexError,
+        ReviewError,
         UnreadableMediaError,
         ValidationError,
     )
     return isinstance(error, expected)
+
+
+def _is_of_database(error: Exception) -> bool:
+    """Whether the disk is full, the server gone, the file damaged ..., and not a query wrong."""
+    from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
+
+    return isinstance(error, (InterfaceError, OperationalError)) or type(error) is DatabaseError
 
 
 def fail(message: str) -> NoReturn:

@@ -15,7 +15,7 @@ from detector.descriptors import (
     space_of,
 )
 from detector.faces import FaceChannel
-from detector.people import open_faces, people_cipher
+from detector.people import note_of_expired, open_faces, people_cipher
 from detector.settings import Settings
 from detector.types import Channel
 from index.cipher import Cipher
@@ -94,17 +94,13 @@ def _open_faces(index: ReferenceIndex, settings: Settings, is_named: bool) -> Fa
         if is_named:
             fail(f"channel face cannot run: nobody is enrolled ({_ADD_PERSON})")
         return None
-    expired = [person for person in everybody if person.is_expired(today())]
-    over = (
-        f"{len(expired)} of {len(everybody)} enrolled people have expired and are not matched any "
-        "more: `matchcut people remove --expired` erases them"
-    )
-    if len(expired) == len(everybody):
+    over = note_of_expired(everybody, today())
+    if over is not None and all(person.is_expired(today()) for person in everybody):
         if is_named:
             fail(f"channel face cannot run: {over}")
         say(f"channel face is off: {over}")
         return None
-    if expired:
+    if over is not None:
         say(over)
     try:
         return open_faces(index, settings, today())

@@ -65,18 +65,13 @@ def open_channels(
     """
     named = named_channels(settings)
     if named is not None:
-        return {c: _load(c, settings) for c in named if c in OF_WORKS}, []
+        asked = [channel for channel in named if channel in OF_WORKS]
+        return {channel: open_channel(channel, settings, fetch_clip=True) for channel in asked}, []
     descriptors: dict[Channel, Descriptor] = {}
     notes = []
     for channel in (channel for channel in OF_WORKS if channel in among):
         try:
-            if channel is Channel.SEMANTIC and not _has_clip(settings):
-                raise DescriptorUnavailableError(
-                    "the weights of CLIP are not on this machine. `matchcut models pull clip` "
-                    "fetches them (605 MB) from the model hub, or set MATCHCUT_SEMANTIC_WEIGHTS "
-                    "to a checkpoint file."
-                )
-            descriptors[channel] = _load(channel, settings)
+            descriptors[channel] = open_channel(channel, settings)
         except DescriptorUnavailableError as error:
             notes.append(f"channel {channel} is off: {error}")
     if not descriptors:
@@ -84,8 +79,22 @@ def open_channels(
     return descriptors, notes
 
 
-def _load(channel: Channel, settings: Settings) -> Descriptor:
+def open_channel(channel: Channel, settings: Settings, *, fetch_clip: bool = False) -> Descriptor:
+    """Load the descriptor of one of the works' channels; SSCD is fetched if it is not here.
+
+    Parameters
+    ----------
+    fetch_clip
+        Whether CLIP may be fetched, too.
+
+    Raises
+    ------
+    DescriptorUnavailableError
+        When it cannot be had.
+    """
     if channel is Channel.SEMANTIC:
+        if not fetch_clip and not has_clip(settings):
+            raise DescriptorUnavailableError(NO_CLIP)
         from detector.descriptors.clip import ClipDescriptor
 
         return ClipDescriptor(settings.semantic_model, settings.semantic_weights)
@@ -97,7 +106,14 @@ def _load(channel: Channel, settings: Settings) -> Descriptor:
         raise DescriptorUnavailableError(str(error)) from error
 
 
-def _has_clip(settings: Settings) -> bool:
+NO_CLIP = (
+    "the weights of CLIP are not on this machine. `matchcut models pull clip` fetches them "
+    "(605 MB) from the model hub, or set MATCHCUT_SEMANTIC_WEIGHTS to a checkpoint file."
+)
+
+
+def has_clip(settings: Settings) -> bool:
+    """Whether CLIP's weights are on this machine."""
     from detector.descriptors.clip import find_weights
 
     return find_weights(settings.semantic_model, settings.semantic_weights) is not None

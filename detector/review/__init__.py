@@ -1,0 +1,1 @@
+"""The takedown desk: what happens after a match, and stands up later."""

@@ -1,0 +1,53 @@
+"""The real desk on a socket of this machine, for tests that come with a browser of their own."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+_PATIENCE_S = 30
+
+
+@contextmanager
+def running(
+    app: FastAPI, certificate: Path | None = None, key: Path | None = None
+) -> Iterator[str]:
+    """Serve an application on a free port of 127.0.0.1 while the block runs.
+
+    Parameters
+    ----------
+    certificate, key
+        PEM files, for TLS; the application must have been made with ``secure=True`` then.
+
+    Returns
+    -------
+    Iterator[str]
+        The address, such as ``http://127.0.0.1:43210``.
+    """
+    config = uvicorn.Config(
+        app,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        proxy_headers=False,
+        log_level="warning",
+        ws="none",
+        lifespan="on",  # else it is served though that failed
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # who connects now waits its turn
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        scheme = "http" if certificate is None else "https"
+        try:
+            yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(_PATIENCE_S)
+            assert not thread.is_alive(), "the server does not end"
