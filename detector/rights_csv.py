@@ -199,8 +199,8 @@ def split_files(cell: str) -> tuple[str, ...]:
         found = _FILE.match(cell, at)
         if found is None:
             raise ValueError(
-                f"{_shown(cell)} are no names of files with semicolons between: put one that holds a "
-                "semicolon or a quotation mark into quotation marks, and double those in it"
+                f"{_shown(cell)} are no names of files with semicolons between: put one that "
+                "holds a semicolon or a quotation mark into quotation marks, and double those in it"
             )
         quoted, plain = found.groups()
         names.append(plain.strip() if quoted is None else quoted.replace('""', '"'))

@@ -187,11 +187,11 @@ class Queue:
         now = datetime.now(UTC)
         with self._database.reading() as session:
             # Most who come too late are told so without waiting for their turn to write.
-            _refuse(session, case_row(session, case_id), actor, now)
+            _refuse(session, case_id, actor, now)
         with self._database.writing() as session:
             # Who writes is alone, so that what is seen to be free here is.
             row = case_row(session, case_id, for_update=True)
-            _refuse(session, row, actor, now)
+            _refuse(session, case_id, actor, now)
             is_new = (
                 row.claimed_by != account or row.claimed_until is None or row.claimed_until <= now
             )
@@ -271,16 +271,16 @@ def claimed_row(session: Session, case_id: int, actor: Actor) -> CaseRow:
     row = case_row(session, case_id, for_update=True)
     now = datetime.now(UTC)
     account = account_of(actor)
-    _refuse(session, row, actor, now)
+    _refuse(session, case_id, actor, now)
     if row.claimed_by != account or row.claimed_until is None or row.claimed_until <= now:
         raise ConflictError(f"claim case {case_id} first: nobody works on it now")
     return row
 
 
-def is_free(row: CaseRow, account: int, now: datetime | None = None) -> bool:
+def is_free(row: CaseRow, account: int) -> bool:
     """Whether nobody works on a case but, maybe, this account."""
     until = row.claimed_until
-    return row.claimed_by in {None, account} or until is None or until <= (now or datetime.now(UTC))
+    return row.claimed_by in {None, account} or until is None or until <= datetime.now(UTC)
 
 
 def unclaim(row: CaseRow) -> None:
@@ -515,17 +515,23 @@ def _order(sort: Sort) -> list[ColumnElement[Any]]:
     return [CaseRow.opened_at.asc(), CaseRow.id.asc()]
 
 
-def _refuse(session: Session, row: CaseRow, actor: Actor, now: datetime) -> None:
+def _refuse(session: Session, case_id: int, actor: Actor, now: datetime) -> None:
     """Refuse work on a case that waits for nobody, or for others."""
-    if row.state not in WAITING:
-        raise ConflictError(f"case {row.id} is {row.state}, so that nobody can work on it")
-    if row.claimed_by is not None and not is_free(row, account_of(actor), now):
-        name = session.get_one(AccountRow, row.claimed_by).name
-        raise ConflictError(
-            f"{name} works on case {row.id} until {row.claimed_until:%H:%M} UTC: take another"
-        )
-    if row.state == CaseState.ESCALATED and not actor.role.may(Role.APPROVER):
-        raise NotAllowedError(f"case {row.id} is escalated: an approver has to take it")
+    query = (
+        select(CaseRow.state, CaseRow.claimed_by, CaseRow.claimed_until, AccountRow.name)
+        .outerjoin(AccountRow, AccountRow.id == CaseRow.claimed_by)
+        .where(CaseRow.id == case_id)
+    )
+    found = session.execute(query).one_or_none()
+    if found is None:
+        raise _unknown(case_id)
+    state, owner, until, name = found
+    if state not in WAITING:
+        raise ConflictError(f"case {case_id} is {state}, so that nobody can work on it")
+    if owner not in {None, account_of(actor)} and until is not None and until > now:
+        raise ConflictError(f"{name} works on case {case_id} until {until:%H:%M} UTC: take another")
+    if state == CaseState.ESCALATED and not actor.role.may(Role.APPROVER):
+        raise NotAllowedError(f"case {case_id} is escalated: an approver has to take it")
 
 
 def _unknown(case_id: int) -> NotFoundError:

@@ -10,7 +10,7 @@ class ReviewError(Exception):
 
 
 class NotAllowedError(ReviewError):
-    """This account may not do that, or a second person has to."""
+    """The account may not do that, or a second person has to."""
 
 
 class NotFoundError(ReviewError, LookupError):

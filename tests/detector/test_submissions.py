@@ -105,7 +105,9 @@ def test_the_row_that_names_more_of_the_path_decides(write: Write) -> None:
 
 def test_a_name_that_two_uploads_have_is_refused(write: Write) -> None:
     read = read_submissions(write("file,uploader\nc.mp4,x\na.mp4,studio\n"))
-    with pytest.raises(SubmissionsError, match="line 3: 'a.mp4' may be .*1/a.mp4.* or .*2/a.mp4"):
+    with pytest.raises(
+        SubmissionsError, match=r"line 3: 'a\.mp4' may be .*1/a\.mp4.* or .*2/a\.mp4"
+    ):
         read.unmatched([Source("1/a.mp4"), Source("2/a.mp4")])
 
 

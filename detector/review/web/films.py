@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -73,7 +74,7 @@ class Films:
         if task is None:
             task = asyncio.create_task(self._make(role, path))
             self._coming[key] = task
-            task.add_done_callback(lambda _: self._coming.pop(key, None))
+            task.add_done_callback(partial(self._end, key))
         # Shielded: one who goes away takes nothing from the others.
         film = await asyncio.shield(task)
         if len(self._known) >= _MOST_KNOWN:
@@ -84,6 +85,11 @@ class Films:
     def close(self) -> None:
         """Give up what is being made; nothing unfinished stays."""
         self._stopped.set()
+
+    def _end(self, key: _Key, task: asyncio.Task[Film]) -> None:
+        del self._coming[key]
+        if not task.cancelled():
+            task.exception()  # who waited for it has it; if nobody does any more, it is no fault
 
     async def _make(self, role: str, path: Path) -> Film:
         try:

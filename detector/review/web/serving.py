@@ -11,14 +11,17 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import uvicorn
 from cryptography import x509
+from fastapi import FastAPI
 
 from detector.review.desk import Desk
 from detector.review.engine import Engine
 from detector.review.errors import InvalidError
 from detector.review.web.app import create_app
+from detector.review.web.films import Films
 from detector.review.web.gate import ANY_ADDRESS
 from detector.settings import Settings
 
@@ -78,7 +81,30 @@ def serve(
             app = create_app(
                 settings, desk, engine, secure=certificate is not None, hosts=sorted(hosts)
             )
-            config = uvicorn.Config(
+            scheme = "http" if certificate is None else "https"
+            _say(f"The takedown desk is at {scheme}://{_address(listener)} (Ctrl+C ends it).")
+            _say("More accounts are made by an admin there, or by `matchcut review accounts add`.")
+            for note in engine.notes():
+                _say(f"Note: {note}")
+            with _ending_quietly():
+                DeskServer(app, certificate, key).run(sockets=[listener])
+
+
+class DeskServer(uvicorn.Server):
+    """The server of a desk's application; its `run` takes the sockets that it listens at.
+
+    Parameters
+    ----------
+    certificate, key
+        PEM files, for TLS.
+    """
+
+    def __init__(
+        self, app: FastAPI, certificate: Path | None = None, key: Path | None = None
+    ) -> None:
+        self._desk = app
+        super().__init__(
+            uvicorn.Config(
                 app,
                 ssl_certfile=certificate,
                 ssl_keyfile=key,
@@ -90,13 +116,12 @@ def serve(
                 lifespan="on",  # else it is served though that failed
                 timeout_graceful_shutdown=_PATIENCE_S,
             )
-            scheme = "http" if certificate is None else "https"
-            _say(f"The takedown desk is at {scheme}://{_address(listener)} (Ctrl+C ends it).")
-            _say("More accounts are made by an admin there, or by `matchcut review accounts add`.")
-            for note in engine.notes():
-                _say(f"Note: {note}")
-            with _ending_quietly():
-                uvicorn.Server(config).run(sockets=[listener])
+        )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Give up what takes long, so that who waits for it is answered, and end."""
+        cast(Films, self._desk.state.films).close()
+        await super().shutdown(sockets)
 
 
 def is_loopback(host: str) -> bool:

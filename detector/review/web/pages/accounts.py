@@ -140,9 +140,7 @@ def change_password(
     own = _own(request, actor)
     try:
         if not store.check_password(own.id, current):
-            raise InvalidError(
-                "That is not your present password: type it again."
-            )
+            raise InvalidError("That is not your present password: type it again.")
         if password != again:
             raise InvalidError("The two new passwords differ: type the same twice.")
         store.set_password(own.id, password, actor)

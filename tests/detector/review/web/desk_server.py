@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI
 
-_PATIENCE_S = 30
+from detector.review.web.serving import DeskServer
+
+_PATIENCE_S = 60
+PATIENCE_MS = 1000 * _PATIENCE_S  # for browsers; what works takes far less, on a busy machine, too
 
 
 @contextmanager
@@ -19,6 +21,9 @@ def running(
     app: FastAPI, certificate: Path | None = None, key: Path | None = None
 ) -> Iterator[str]:
     """Serve an application on a free port of 127.0.0.1 while the block runs.
+
+    The pages' policy forbids ``eval``: a browser's test waits with Playwright's locators, not with
+    ``wait_for_function`` of a text.
 
     Parameters
     ----------
@@ -30,18 +35,8 @@ def running(
     Iterator[str]
         The address, such as ``http://127.0.0.1:43210``.
     """
-    config = uvicorn.Config(
-        app,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
-        proxy_headers=False,
-        log_level="warning",
-        ws="none",
-        lifespan="on",  # else it is served though that failed
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:  # who connects now waits its turn
+    server = DeskServer(app, certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # who connects now waits their turn
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         scheme = "http" if certificate is None else "https"

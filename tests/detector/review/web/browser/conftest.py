@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from desk_server import running
+from desk_office import PASSWORD
+from desk_server import PATIENCE_MS, running
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -22,8 +23,6 @@ _ARGUMENTS = (
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 )
-PATIENCE_MS = 60_000  # on a busy machine; nothing waits so long that works
-
 SignIn = Callable[[str], Page]
 
 
@@ -59,7 +58,7 @@ def sign_in(chromium: Browser, address: str) -> Iterator[SignIn]:
         page = context.new_page()
         page.goto("/")
         page.get_by_label("Name").fill(name)
-        page.get_by_label("Password").fill("correct horse battery")
+        page.get_by_label("Password").fill(PASSWORD)
         page.keyboard.press("Enter")
         page.wait_for_selector(".queue-head")
         return page
