@@ -58,6 +58,9 @@ class Queue:
 
         The same upload again is the same case: while nobody has decided it takes the new result;
         a decided one is opened again if something for people to look at is new in it, or graver.
+        The same file by another uploader, or at another address, is another upload, which somebody
+        has to decide about, and a notice to name. Of a file of which nothing is known but what it
+        holds, it is not told apart.
 
         Parameters
         ----------
@@ -76,9 +79,7 @@ class Queue:
         now = datetime.now(UTC)
         subjects = _subjects(result)
         with self._database.writing() as session:
-            row = session.scalars(
-                select(CaseRow).where(CaseRow.digest == digest).with_for_update()
-            ).one_or_none()
+            row = _row_of(session, digest, result.submission)
             if row is None:
                 row = CaseRow(digest=digest, state=CaseState.OPEN, opened_at=now)
                 action, before = "case.opened", None
@@ -439,14 +440,26 @@ def _gravity(flag: Flag) -> tuple[int, float]:
     return flag.verdict.rank, flag.match.score
 
 
+def _row_of(session: Session, digest: str, submission: Submission) -> CaseRow | None:
+    """Find the case of an upload: the same file by the same uploader at the same address."""
+    query = select(CaseRow).where(CaseRow.digest == digest).order_by(CaseRow.id)
+    rows = session.scalars(query.with_for_update()).all()
+    came_in = submission.uploader, submission.url
+    known = {(row.uploader, row.url): row for row in reversed(rows)}
+    if came_in == (None, None) and rows:
+        return known.get(came_in, rows[0])
+    return known.get(came_in, known.get((None, None)))
+
+
 def _fill(row: CaseRow, result: ScanResult, versions: Mapping[str, str], now: datetime) -> None:
     gravest = max(result.flags, key=_gravity)
     row.source = result.source
     row.folder = result.source.rstrip("/").rpartition("/")[0]
-    row.uploader = result.submission.uploader
-    row.territory = result.submission.territory
-    row.url = result.submission.url
-    row.submitted_at = result.submission.submitted_at
+    if result.submission != Submission():  # else what is known of it from before stays
+        row.uploader = result.submission.uploader
+        row.territory = result.submission.territory
+        row.url = result.submission.url
+        row.submitted_at = result.submission.submitted_at
     row.verdict = gravest.verdict.value
     row.gravity = gravest.verdict.rank
     row.score = gravest.match.score

@@ -119,7 +119,7 @@ class CaseRow(Base):
     )
 
     id: Mapped[int] = mapped_column(_Number, primary_key=True)
-    digest: Mapped[str] = mapped_column(_Sha256, unique=True)
+    digest: Mapped[str] = mapped_column(_Sha256, index=True)
     source: Mapped[str] = mapped_column(Text)
     folder: Mapped[str] = mapped_column(Text)
     uploader: Mapped[str | None] = mapped_column(Text)

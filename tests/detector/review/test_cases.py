@@ -106,6 +106,26 @@ def test_the_same_upload_again_is_the_same_case(desk):
     assert refreshed.after["subjects"] == ["copy:metropolis", "semantic:nosferatu"]
 
 
+def test_the_same_file_by_somebody_else_or_elsewhere_is_another_case(desk):
+    ferris = open_case(desk, uploader="ferris", url="https://a.example/1")
+    again = open_case(desk, uploader="ferris", url="https://a.example/1")
+    elsewhere = open_case(desk, uploader="ferris", url="https://b.example/2")
+    jeanie = open_case(desk, uploader="jeanie", url="https://a.example/1")
+    assert again.id == ferris.id
+    assert len({ferris.id, elsewhere.id, jeanie.id}) == 3
+    assert [one.submission.uploader for one in (ferris, jeanie)] == ["ferris", "jeanie"]
+
+
+def test_a_file_of_which_nothing_is_known_is_taken_to_be_the_one_that_is_known(desk):
+    unknown = open_case(desk)
+    known = open_case(desk, uploader="ferris", url="https://a.example/1")
+    assert known.id == unknown.id
+    assert known.submission.uploader == "ferris"
+    later = open_case(desk)
+    assert later.id == known.id
+    assert later.submission == known.submission
+
+
 def test_who_works_on_a_case_keeps_it_when_the_upload_is_scanned_again(desk, staff):
     case = open_case(desk)
     desk.cases.claim(case.id, staff.anna)

@@ -208,10 +208,10 @@ def upgrade() -> None:
         sa.CheckConstraint("(claimed_by IS NULL) = (claimed_until IS NULL)", name="claim_is_whole"),
         sa.ForeignKeyConstraint(["claimed_by"], ["review_accounts.id"]),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("digest"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_review_cases_claimed_by", "review_cases", ["claimed_by"])
+    op.create_index("ix_review_cases_digest", "review_cases", ["digest"])
     op.create_index("review_cases_age", "review_cases", ["state", "opened_at"])
     op.create_index("review_cases_gravest", "review_cases", ["gravity", "score"])
     op.create_index("review_cases_newest", "review_cases", ["opened_at"])
