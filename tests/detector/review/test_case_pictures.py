@@ -94,8 +94,9 @@ def test_around_a_letterboxed_film_a_line_is_drawn(
     )
     rows, columns = np.nonzero(drawn(pictures.upload, ours))
     bars = np.flatnonzero(ours.max(axis=(1, 2)) > 60)  # the film between its black bars
-    assert rows.min() == pytest.approx(bars.min(), abs=8)
-    assert rows.max() == pytest.approx(bars.max(), abs=8)
+    dot = 12  # pixels: it reaches beyond the corner that it marks
+    assert rows.min() == pytest.approx(bars.min(), abs=dot)
+    assert rows.max() == pytest.approx(bars.max(), abs=dot)
     assert columns.min() < 8
     assert columns.max() > ours.shape[1] - 8
     rows, columns = np.nonzero(drawn(pictures.reference, theirs))
@@ -115,8 +116,8 @@ def test_the_dot_marks_the_same_corner_of_a_mirrored_film(samples: SampleSet) ->
         changed = (picture != plain).any(axis=2)
         dots.append((changed[:corner, :corner].sum(), changed[:corner, -corner:].sum()))
     (upload_left, upload_right), (work_left, work_right) = dots
-    assert work_left > 1.5 * work_right
-    assert upload_right > 1.5 * upload_left
+    assert work_left > 1.1 * work_right
+    assert upload_right > 1.1 * upload_left
 
 
 def test_only_the_part_of_the_work_that_is_seen_is_outlined(samples: SampleSet) -> None:
@@ -165,7 +166,8 @@ def test_of_a_missing_upload_the_reference_is_shown_alone(
     case = replace(compilation, source=str(tmp_path / "gone.mp4"))
     pictures = pair_picture(case, 0, 0, 0, index, settings)
     assert pictures.upload is None
-    assert min(picture_of(pictures.reference).shape[:2]) == 360
+    film = Path(index.work(from_json(dict(case.result)).flags[0].match.ref_id).source)
+    assert picture_of(pictures.reference).shape == grab(film, [0.0], 360)[0].shape
     assert pictures.notes == (f"The upload is no longer at {tmp_path / 'gone.mp4'}",)
     assert not settings.home.exists()
     with ReferenceIndex.open(tmp_path / "empty") as nothing:
