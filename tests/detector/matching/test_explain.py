@@ -152,7 +152,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize(("words", "edit"), PLACES.items(), ids=lambda value: str(value)[2:30])
+@pytest.mark.parametrize(("words", "edit"), PLACES.items(), ids=map(", ".join, PLACES))
 def test_place_and_shape(film: list[Picture], words: tuple[str, ...], edit: Edit) -> None:
     assert edited(film, edit) == words
 
@@ -170,7 +170,7 @@ LOOKS = {
 }
 
 
-@pytest.mark.parametrize(("words", "edit"), LOOKS.items(), ids=lambda value: str(value)[2:30])
+@pytest.mark.parametrize(("words", "edit"), LOOKS.items(), ids=map(", ".join, LOOKS))
 def test_light_colour_and_texture(film: list[Picture], words: tuple[str, ...], edit: Edit) -> None:
     assert edited(film, edit) == words
 
