@@ -177,7 +177,8 @@ class RightsRegister:
         numbers: Sequence[int],
     ) -> list[_Record]:
         with self._turn(), self._sessions.begin() as session:
-            removed = load(session, table.number.in_(numbers))
+            # PostgreSQL refuses to look for a number that its column could not hold.
+            removed = load(session, table.number.in_([n for n in numbers if n <= _MOST_NUMBER]))
             missing = set(numbers) - {record.number for record in removed}
             if missing:
                 raise UnknownRightsError(
@@ -188,6 +189,7 @@ class RightsRegister:
             return removed
 
 
+_MOST_NUMBER = 2**31 - 1  # what the numbers' columns hold
 _ROUNDING_S = 0.5  # who reads a duration off a player cannot know it better
 
 
