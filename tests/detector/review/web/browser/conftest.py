@@ -61,6 +61,7 @@ def sign_in(chromium: Browser, address: str) -> Iterator[SignIn]:
         page.get_by_label("Password").fill(PASSWORD)
         page.keyboard.press("Enter")
         page.wait_for_selector(".queue-head")
+        page.wait_for_load_state()  # keys are heard from when the page's scripts are there
         return page
 
     yield signed_in

@@ -90,6 +90,7 @@ def test_both_videos_play_in_step_and_the_case_is_decided_and_undone_by_keyboard
     decide(page, "b", "1")
     expect(page.locator(".said")).to_contain_text("block")
     assert office.desk.cases.get(case.id).state is CaseState.DECIDED
+    page.wait_for_load_state()
     page.keyboard.press("u")
     expect(page.locator(".said")).to_contain_text("Undone")
     undone = office.desk.cases.get(case.id)
