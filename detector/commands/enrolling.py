@@ -11,9 +11,14 @@ from detector.console import say
 from detector.describe import OnProgress
 from detector.descriptors.sface import FaceDescriptor
 from detector.inputs import Source
-from detector.people import NoFaceError, describe_reference, enroll_person, people_cipher
+from detector.people import (
+    NoFaceError,
+    cipher_to_enrol,
+    describe_reference,
+    enroll_person,
+    people_cipher,
+)
 from detector.settings import Settings
-from index.cipher import Cipher
 from index.errors import InvalidPersonError
 from index.person_records import NewPerson, ReferenceFace
 from index.reference_index import ReferenceIndex
@@ -69,7 +74,9 @@ class PeopleEnroller:
             say(f"matchcut: nothing is stored of {person.name}")
             return False, rejected
         if self._cipher is None:
-            self._cipher = self._first_cipher()
+            self._cipher, told = cipher_to_enrol(self._index, self._settings)
+            if told is not None:
+                say(told)
         done = enroll_person(
             self._index.people, person, self._descriptor, faces, self._cipher, more=more
         )
@@ -79,18 +86,6 @@ class PeopleEnroller:
         say(f"{person.name} is found by {count} face{'s' if count != 1 else ''}")
         typer.echo(done.person.id)
         return True, rejected
-
-    def _first_cipher(self) -> Cipher:
-        """Return the cipher; where there is no key, it is made."""
-        settings = self._settings
-        had_key = settings.people_key is not None or settings.people_key_file.exists()
-        cipher = people_cipher(settings, make=True)
-        if not had_key:
-            say(
-                f"the key of the enrolled faces was made in {settings.people_key_file}: without "
-                "it they cannot be read, so back it up, apart from the workspace"
-            )
-        return cipher
 
     def _describe(
         self, sources: Sequence[Source], which: str | None

@@ -213,6 +213,19 @@ class NoticeStore:
             items = tuple(_notice(session, row) for row in rows)
             return NoticePage(items, session.scalar(count) or 0)
 
+    def shown(self, notice_id: int) -> str:
+        """Return the HTML of a notice: as it was signed, or of the draft as it stands.
+
+        Raises
+        ------
+        NotFoundError, ConflictError
+            As for `get` and `document`.
+        """
+        notice = self.get(notice_id)
+        if notice.document_digest is not None:
+            return self.document(notice_id)
+        return render_html(notice.kind, notice.values, notice_number=notice.id, signature=None)
+
     def document(self, notice_id: int) -> str:
         """Return the signed HTML, as it was signed.
 

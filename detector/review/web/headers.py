@@ -35,6 +35,12 @@ _ALWAYS = MappingProxyType(
         "Cache-Control": "no-store",
     }
 )
+# A notice is a document with a style of its own; it runs nothing, wherever it is opened, and is
+# shown in a frame of the desk's pages alone.
+DOCUMENT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'; sandbox"
+)
 _KEPT = "public, max-age=31536000, immutable"
 _ONLY_TLS = "max-age=31536000"
 

@@ -26,6 +26,7 @@ from detector.review.web.api.inputs import (
     part_of,
 )
 from detector.review.web.api.models import Element, Notice, NoticeInFull, Page
+from detector.review.web.headers import DOCUMENT_POLICY
 
 router = APIRouter(tags=["notices"])
 
@@ -37,11 +38,6 @@ _Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Values = Annotated[dict[_Name, StrictBool | _Said | _Lines], Field(max_length=100)]
 """By name of the element: true or false, a text, or a list of lines, as its kind says."""
 
-# A notice is a document with a style of its own that runs nothing, wherever it is opened.
-_DOCUMENT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'; sandbox"
-)
 _PDF = "application/pdf"
 
 
@@ -131,8 +127,8 @@ def get_notice(request: Request, notice_id: NoticeId, actor: Signed) -> dict[str
 )
 def get_notice_document(request: Request, notice_id: NoticeId, actor: Signed) -> HTMLResponse:
     """Return the document as it was signed, or the draft as it stands."""
-    headers = {"Content-Security-Policy": _DOCUMENT_POLICY}
-    return HTMLResponse(_document(request, notice_id), headers=headers)
+    headers = {"Content-Security-Policy": DOCUMENT_POLICY}
+    return HTMLResponse(desk(request).notices.shown(notice_id), headers=headers)
 
 
 @router.get(
@@ -144,7 +140,7 @@ def get_notice_document(request: Request, notice_id: NoticeId, actor: Signed) ->
 def get_notice_pdf(request: Request, notice_id: NoticeId, actor: Signed) -> Response:
     """Return the same as a PDF file."""
     name = f'attachment; filename="notice-{notice_id}.pdf"'
-    content = notices.render_pdf(_document(request, notice_id))
+    content = notices.render_pdf(desk(request).notices.shown(notice_id))
     return Response(content, media_type=_PDF, headers={"Content-Disposition": name})
 
 
@@ -217,11 +213,3 @@ def _in_full(notice: records.Notice) -> dict[str, Any]:
     missing = notices.problems(notice.kind, notice.values) if is_draft else ()
     listed = [Problem(where=one.element, message=one.message) for one in missing]
     return Notice.model_validate(notice).model_dump() | {"problems": listed}
-
-
-def _document(request: Request, notice_id: int) -> str:
-    store = desk(request).notices
-    notice = store.get(notice_id)
-    if notice.document_digest is not None:
-        return store.document(notice_id)
-    return notices.render_html(notice.kind, notice.values, notice_number=notice.id, signature=None)

@@ -21,10 +21,10 @@ from detector.review.notices import (
     elements,
     facts_of,
     problems,
-    render_html,
     render_pdf,
 )
 from detector.review.records import Actor, NoticeKind, NoticeState
+from detector.review.web.headers import DOCUMENT_POLICY
 from detector.review.web.pages.inputs import CaseId
 from detector.review.web.pages.rendering import (
     Approver,
@@ -45,12 +45,6 @@ Text = Annotated[str, Form()]  # how long it may be is the store's to say, in wo
 
 _LIMIT = 50
 _FURTHEST = 1_000_000
-# A notice is a document with a style of its own; it runs nothing and is shown in a frame of the
-# desk's pages alone.
-_DOCUMENT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'; sandbox"
-)
 _SAID = {
     "drafted": "The draft is made: fill in what is missing, then sign.",
     "saved": "The draft is kept.",
@@ -197,10 +191,10 @@ def counter(
 @router.get("/notices/{notice_id}/preview")
 def preview(request: Request, notice_id: NoticeId, actor: Signed) -> Response:
     try:
-        document = _document(request, notice_id)
+        document = desk(request).notices.shown(notice_id)
     except ReviewError as error:
         return error_page(request, actor, status_of(error), str(error))
-    headers = {"Content-Security-Policy": _DOCUMENT_POLICY}
+    headers = {"Content-Security-Policy": DOCUMENT_POLICY}
     return HTMLResponse(document, headers=headers)
 
 
@@ -208,7 +202,7 @@ def preview(request: Request, notice_id: NoticeId, actor: Signed) -> Response:
 def pdf(request: Request, notice_id: NoticeId, actor: Signed) -> Response:
     try:
         is_signed = desk(request).notices.get(notice_id).document_digest is not None
-        content = render_pdf(_document(request, notice_id))
+        content = render_pdf(desk(request).notices.shown(notice_id))
     except PdfUnavailableError as error:
         return error_page(request, actor, HTTPStatus.SERVICE_UNAVAILABLE, str(error))
     except ReviewError as error:
@@ -216,15 +210,6 @@ def pdf(request: Request, notice_id: NoticeId, actor: Signed) -> Response:
     name = f"notice-{notice_id}{'' if is_signed else '-draft'}.pdf"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type="application/pdf", headers=headers)
-
-
-def _document(request: Request, notice_id: int) -> str:
-    """Return the signed document, or the draft as it is."""
-    store = desk(request).notices
-    notice = store.get(notice_id)
-    if notice.document_digest is not None:
-        return store.document(notice_id)
-    return render_html(notice.kind, notice.values, notice_number=notice.id, signature=None)
 
 
 def _page(
