@@ -21,7 +21,10 @@ from detector.types import Channel, ScanResult, Status, Submission
 from index.reference_index import ReferenceIndex
 
 # Settings that no result depends on; the key of the enrolled faces is not to be kept, either.
-_NOT_OF_RESULTS = {"home", "database_url", "channels", "people_key", "people_key_file"}
+_NOT_OF_RESULTS: dict[str, bool | set[str]] = {
+    **dict.fromkeys(("home", "database_url", "channels", "people_key", "people_key_file"), True),
+    "limits": {"threads"},
+}
 _AHEAD = 2  # uploads per worker that may be finished before their turn to be reported
 
 

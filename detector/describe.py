@@ -122,10 +122,11 @@ def describe(
     UnreadableMediaError
         When the file gives no frame.
     """
-    info = probe(path)
+    info = probe(path, settings.limits)
     rate = rate_for(info.duration, settings.rate)
     side = round(settings.copy_size * (_CLOSELY if closely or negative else 1))
-    sampler = Sampler(path, rate, short_side=side if watch is None else max(side, FACES_SIDE))
+    largest = side if watch is None else max(side, FACES_SIDE)
+    sampler = Sampler(path, rate, largest, settings.limits)
     timings = {"decode": 0.0, "layout": 0.0, "describe": 0.0}
     times: list[float] = []
     rows = {channel: _Rows() for channel in descriptors}

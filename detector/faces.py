@@ -21,7 +21,7 @@ from detector.descriptors.yunet import FoundFace
 from detector.matching.face_quality import face_quality
 from detector.matching.face_tracks import Sighting, Track, Tracker, faces_that_agree
 from detector.matching.likeness import FaceTrack, Likenesses, decide, matches_of
-from detector.media import Frame, Sampler
+from detector.media import Frame, first_frame
 from detector.settings import FaceSettings
 from detector.types import FaceCounts, Likeness, Match
 
@@ -39,7 +39,7 @@ def read_photo(path: Path) -> npt.NDArray[np.uint8]:
     UnreadableMediaError
         It is none.
     """
-    return next(iter(Sampler(path, 1.0, _PHOTO_SIDE))).image
+    return first_frame(path, _PHOTO_SIDE)
 
 
 def describe_face(

@@ -173,8 +173,9 @@ def _clip(
     on_progress: OnProgress | None,
 ) -> tuple[list[FaceTrack], str | None]:
     """Return the tracks of the one person that a clip shows."""
-    info = probe(path)
-    sampler = Sampler(path, rate_for(info.duration, settings.rate), SHORT_SIDE)
+    info = probe(path, settings.limits)
+    rate = rate_for(info.duration, settings.rate)
+    sampler = Sampler(path, rate, SHORT_SIDE, settings.limits)
     watch = FaceWatch(descriptor, least_score=_SURE)
     frames: list[Frame] = []
     for frame in sampler:

@@ -14,7 +14,14 @@ from detector.describe import OnProgress
 from detector.descriptors import Descriptor, DescriptorUnavailableError
 from detector.faces import FaceChannel, FaceWatch, read_photo
 from detector.inputs import Source
-from detector.media import Frame, Sampler, UnreadableMediaError, is_still, is_uniform, trim_borders
+from detector.media import (
+    Frame,
+    UnreadableMediaError,
+    first_frame,
+    is_still,
+    is_uniform,
+    trim_borders,
+)
 from detector.pipeline import scan
 from detector.settings import Settings
 from detector.types import Channel, Likeness, ScanResult, Status
@@ -138,7 +145,7 @@ def _still(path: Path, settings: Settings) -> npt.NDArray[np.uint8] | None:
     """Return the picture of a file that holds a single one; None for a video."""
     if not is_still(path):
         return None
-    image = next(iter(Sampler(path, settings.rate, settings.copy_size))).image
+    image = first_frame(path, settings.copy_size)
     if is_uniform(image):
         raise UnreadableMediaError("the picture is uniform, so nothing could be recognised")
     return trim_borders(image)

@@ -6,7 +6,6 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 
-import av.error
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -98,7 +97,7 @@ class Footage:
             return None
         try:
             return grab(Path(self.source or ""), [time], short_side)[0]
-        except (UnreadableMediaError, av.error.FFmpegError, OSError) as error:
+        except (UnreadableMediaError, OSError) as error:
             self.notes += (f"The {self.role} gives no picture at {clock(time)}: {error}",)
         return None
 

@@ -20,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from detector.decoding.records import Limits
 from detector.types import Channel
 
 SETTINGS_FILE = "matchcut.toml"
@@ -208,6 +209,9 @@ class Settings(BaseSettings):
         "never.",
         ge=-1,
         le=1,
+    )
+    limits: Limits = Field(
+        Limits(), description="What reading one file may cost; see `detector.decoding.records`."
     )
     trust_list: Path | None = Field(
         None,

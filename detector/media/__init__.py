@@ -1,30 +1,45 @@
-"""From files to frames. Nothing else in the program opens a video.
+"""From files to frames, and what frames show.
 
-`probe` tells what a file is, `sample` streams its frames at a rate, `grab` fetches single
-frames as evidence, `is_uniform` recognises frames that show nothing, `trim_borders` cuts off what
-is no picture, and `find_layout` finds parts of the picture that show footage of their own.
+`probe` tells what a file is, `Sampler` streams its frames at a rate, `grab` fetches single
+frames as evidence: all in child processes, as files may be hostile. `is_uniform` recognises frames
+that show nothing, `trim_borders` cuts off what is no picture, and `find_layout` finds parts of the
+picture that show footage of their own.
 """
 
+from detector.decoding.records import Frame, Limits, MediaInfo, UnreadableMediaError
 from detector.media.borders import trim_borders
-from detector.media.grab import grab
 from detector.media.layout import Guess, Layout, Part, find_layout
-from detector.media.probe import MediaInfo, UnreadableMediaError, is_still, probe
-from detector.media.sample import Frame, Sampler, rate_for
+from detector.media.reading import (
+    Sampler,
+    first_frame,
+    grab,
+    grab_run,
+    is_playable,
+    is_still,
+    probe,
+    rate_for,
+    write_playable,
+)
 from detector.media.uniform import is_uniform
 
 __all__ = [
     "Frame",
     "Guess",
     "Layout",
+    "Limits",
     "MediaInfo",
     "Part",
     "Sampler",
     "UnreadableMediaError",
     "find_layout",
+    "first_frame",
     "grab",
+    "grab_run",
+    "is_playable",
     "is_still",
     "is_uniform",
     "probe",
     "rate_for",
     "trim_borders",
+    "write_playable",
 ]

@@ -20,11 +20,11 @@ from detector.media import (
     UnreadableMediaError,
     find_layout,
     grab,
+    grab_run,
     is_uniform,
     rate_for,
     trim_borders,
 )
-from detector.media.grab import grab_run
 from detector.report_pictures import why_missing
 from detector.review.evidence import UPLOAD, NoEvidenceError, match_of
 from detector.review.pictures import cached, store

@@ -6,8 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from detector.media import UnreadableMediaError, grab
-from detector.media.grab import grab_run
+from detector.media import UnreadableMediaError, grab, grab_run
 from detector.samples import Picture, write_clip
 
 BITS = 8

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from detector.decoding.sample import PacketSelector
 from detector.media import Sampler, UnreadableMediaError, rate_for
-from detector.media.sample import PacketSelector
 from detector.samples import Picture, SampleSet, transcode, whole, write_clip
 
 BITS = 10

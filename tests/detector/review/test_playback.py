@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from detector.media import UnreadableMediaError, grab, probe
-from detector.review.playback import is_playable, media_type, playable
+from detector.media import UnreadableMediaError, grab, is_playable, probe
+from detector.review.playback import media_type, playable
 from detector.samples import Picture, write_clip
 
 BITS = 6
@@ -217,9 +217,9 @@ def test_a_copy_is_made_once_for_a_file_as_it_is(tmp_path: Path) -> None:
     path = clip(tmp_path / "clip.avi", **MPEG4)
     seen: list[float] = []
     copy = playable(path, tmp_path / "cache", lambda time, _: seen.append(time))
-    assert seen == pytest.approx(EVEN)
+    assert seen == [0, 1, 2]  # once for each second of the video
     assert playable(path, tmp_path / "cache", lambda time, _: seen.append(time)) == copy
-    assert len(seen) == len(EVEN)
+    assert len(seen) == 3
     clip(path, EVEN[:5], **MPEG4)
     other = playable(path, tmp_path / "cache")
     assert other != copy

@@ -14,7 +14,6 @@ frames that no other frame refers to.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -28,45 +27,24 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from detector.media.probe import (
-    UnreadableMediaError,
+from detector.decoding.probe import (
     display_size,
     open_video,
     pixel_aspect_of,
     read_packets,
 )
+from detector.decoding.records import Frame, UnreadableMediaError
 
 # With this many frames between two samples, losing those that nothing refers to (commonly one to
 # three in a row) moves a sample by a fraction of the grid. Below it every frame is decoded.
 _FRAMES_PER_SAMPLE_TO_SKIP = 8
 _BITS_PER_PIXEL = 0.025  # 600 kbit/s for 720p at 25 frames per second
-_SAMPLES_OF_SHORT_CLIP = 60
-_MAX_RATE = 8.0
 # A frame that stays is given again for so many seconds; a header that claims years must not fill
 # the memory.
 _LONGEST_HOLD = 30.0
 
 
-def rate_for(duration: float | None, base_rate: float) -> float:
-    """Samples per second for a file: `base_rate`, and more for short clips.
-
-    A clip of a few seconds has too few frames at 2 per second to be aligned, so at least
-    60 samples are aimed at (4 per second for 15 seconds), with at most 8 per second.
-    """
-    if not duration or duration <= 0:
-        return base_rate
-    return max(base_rate, min(_SAMPLES_OF_SHORT_CLIP / duration, _MAX_RATE))
-
-
 P = TypeVar("P")
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One sampled picture."""
-
-    time: float  # seconds
-    image: npt.NDArray[np.uint8]  # [height, width, 3] RGB, upright, square pixels
 
 
 class PacketSelector(Generic[P]):
@@ -151,6 +129,8 @@ class Sampler:
         Samples per second.
     short_side
         Frames are scaled down to this short side, in pixels; smaller ones are left as they are.
+    threads
+        Of the decoder.
 
     Raises
     ------
@@ -158,8 +138,9 @@ class Sampler:
         While iterating, when the file gives no frame at all.
     """
 
-    def __init__(self, path: Path, rate: float, short_side: int = 288) -> None:
+    def __init__(self, path: Path, rate: float, short_side: int = 288, threads: int = 1) -> None:
         self._path = path
+        self._threads = threads
         self._interval = 1.0 / rate
         self._short_side = short_side
         self.undecodable = 0  # packets the decoder refused
@@ -212,14 +193,15 @@ class Sampler:
 
     def _decoded(self) -> Iterator[tuple[float, VideoFrame]]:
         """Decode what the grid needs: (seconds from the start of the file, frame), in order."""
-        with open_video(self._path) as (container, stream):
+        with open_video(self._path, self._threads) as (container, stream):
             start = self._begin(container, stream)
             rate = stream.average_rate
             # Without deblocking H.264 and its kin decode a fifth faster, and the frames, scaled
             # down, stay the same to a descriptor (cosine 0.9997 in the mean); but where bits are
             # short the blocks are what is left of the picture (0.54 or 0.74 to the original).
             if not _is_short_of_bits(container, stream):
-                stream.codec_context.options = {"skip_loop_filter": "all"}
+                context = stream.codec_context
+                context.options = {**context.options, "skip_loop_filter": "all"}
             if rate and rate * self._interval >= _FRAMES_PER_SAMPLE_TO_SKIP:
                 stream.codec_context.skip_frame = "NONREF"
             selector: PacketSelector[Packet[Any]] = PacketSelector(self._interval)
@@ -234,7 +216,7 @@ class Sampler:
 
     def every_frame(self) -> Iterator[tuple[float, VideoFrame]]:
         """Decode all there is in full quality, as a player does: (seconds, frame), in order."""
-        with open_video(self._path) as (container, stream):
+        with open_video(self._path, self._threads) as (container, stream):
             start = self._begin(container, stream)
             for packet in self._packets(container, stream):
                 yield from self._decode(stream, packet, start)
@@ -276,6 +258,8 @@ class Sampler:
     ) -> Iterator[tuple[float, VideoFrame]]:
         try:
             frames = stream.codec_context.decode(packet)
+        except MemoryError:  # FFmpeg's is one of its errors, too
+            raise
         except av.error.FFmpegError:
             self.undecodable += 1
             return

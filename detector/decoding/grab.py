@@ -13,8 +13,9 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from detector.media.probe import UnreadableMediaError, open_video, pixel_aspect_of
-from detector.media.sample import to_rgb
+from detector.decoding.probe import open_video, pixel_aspect_of
+from detector.decoding.records import UnreadableMediaError
+from detector.decoding.sample import to_rgb
 
 # Seconds before the time that is asked for. A seek goes by decoding times and by an index that may
 # be coarse (MPEG-TS has none), and can end up after it; then it is tried from further back.

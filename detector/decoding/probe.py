@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -20,6 +18,8 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from detector.decoding.records import MediaInfo, UnreadableMediaError
+
 # Containers that hold their media themselves. Playlists (HLS, DASH, concat scripts) are not among
 # them: they name other files and addresses, and an upload must not choose what we open. Neither are
 # raw streams (.h264), which do not say when a frame is shown.
@@ -33,34 +33,6 @@ _PACKETS_LOOKED_AT = 300
 # Titles in another encoding than UTF-8 are no reason to refuse a file; PyAV 19 needs no telling.
 _LENIENT_METADATA: dict[str, Any] = (
     {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
-)
-
-
-class UnreadableMediaError(Exception):
-    """A file gives no frames; the text says why, in words for a user."""
-
-
-@dataclass(frozen=True, slots=True)
-class MediaInfo:
-    """What is known of a video before its frames are decoded."""
-
-    width: int  # as shown: after rotation, with square pixels
-    height: int
-    rotation: int  # degrees clockwise that a player turns the stored picture: 0, 90, 180, 270
-    frame_rate: float | None  # average, frames per second
-    is_variable_rate: bool
-    duration: float | None  # seconds, as the file claims; None when it does not say
-    codec: str
-    container: str
-
-
-def is_still(path: Path) -> bool:
-    """Whether a file holds a single picture; `UnreadableMediaError` as for `probe`."""
-    return probe(path).container in _STILL_CONTAINERS
-
-
-_STILL_CONTAINERS = frozenset(
-    {"png_pipe", "jpeg_pipe", "bmp_pipe", "tiff_pipe", "webp_pipe", "image2"}
 )
 
 
@@ -83,6 +55,8 @@ def probe(path: Path) -> MediaInfo:
                     for frame in stream.codec_context.decode(packet):
                         rotation = -frame.rotation % 360
                         break
+                except MemoryError:
+                    raise
                 except av.error.FFmpegError:
                     continue  # a later packet may decode; whether any does is `sample`'s to say
         width, height = display_size(
@@ -104,14 +78,23 @@ def probe(path: Path) -> MediaInfo:
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file and choose its video stream; every reader of media goes through here."""
+def open_video(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a file and choose its video stream; every reader of media goes through here.
+
+    Parameters
+    ----------
+    threads
+        Of the decoder. One decodes a frame for a fifth less work than two, which have to wait for
+        each other.
+    """
     try:
         container = av.open(
             str(path.absolute()),  # "10:30.mp4" alone would be taken for an address
             **_LENIENT_METADATA,
             container_options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
         )
+    except MemoryError:  # FFmpeg's is one of its errors, too
+        raise
     except av.error.FFmpegError as error:
         raise UnreadableMediaError(_why_not_opened(path, error)) from error
     except OSError as error:
@@ -135,9 +118,8 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             raise UnreadableMediaError(
                 f"pictures of {context.width}x{context.height} are larger than is decoded"
             )
-        # Half the cores; the other half describes what was decoded. One thread decodes a frame for
-        # a fifth less work than two, which have to wait for each other.
-        threads = max(1, (os.cpu_count() or 1) // 2)
+        # A stream can also grow on the way; then single frames are refused.
+        context.options = {"max_pixels": str(MAX_PIXELS)}
         stream.thread_type = "AUTO" if threads > 1 else "SLICE"
         context.thread_count = threads
         yield container, stream
@@ -157,6 +139,8 @@ def read_packets(
     while True:
         try:
             packet = next(packets, None)
+        except MemoryError:
+            raise
         # PyAV raises IndexError when a damaged file turns out to have one more stream.
         except (av.error.FFmpegError, IndexError) as error:
             raise UnreadableMediaError(f"reading stopped: {error}") from error

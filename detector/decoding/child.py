@@ -1,0 +1,142 @@
+"""The child process that reads media: one request after another, each within its limits.
+
+A file that crashes the decoder, hangs it or swells takes the child with it and nothing else; the
+parent starts another.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from detector.decoding.browser_copy import is_playable, write_playable
+from detector.decoding.grab import grab, grab_run
+from detector.decoding.probe import probe
+from detector.decoding.records import Limits, UnreadableMediaError
+from detector.decoding.sample import Sampler
+from detector.decoding.wire import BrokenWireError, Message, Picture, Receiver, send
+
+Answers = Iterator[tuple[Message, Picture | None]]
+
+
+def main() -> None:
+    """Serve requests from stdin until it is closed."""
+    receiver = Receiver(sys.stdin.fileno())
+    # What libraries print must not come between the messages.
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    while True:
+        try:
+            request, _ = receiver.receive()
+        except BrokenWireError:
+            return
+        try:
+            limits = Limits(**request.pop("limits"))
+            budget = _limit(limits)
+            answer = _OPERATIONS[request.pop("do")]
+            for message, picture in answer(limits=limits, budget=budget, **request):
+                send(out, message, picture)
+            send(out, {"done": True})
+        except UnreadableMediaError as error:
+            send(out, {"unreadable": str(error)})
+        except MemoryError:
+            send(out, {"unreadable": _too_large(limits)})
+        except BrokenPipeError:
+            return  # nobody wants the rest
+        except OSError as error:
+            send(out, {"os_error": [error.errno, error.strerror]})
+        except Exception as error:  # noqa: BLE001 - PyAV raises anything on damaged files
+            send(out, {"failed": f"{type(error).__name__}: {error}", "trace": _trace()})
+
+
+def _trace() -> str:
+    return traceback.format_exc()[-4000:]
+
+
+def _too_large(limits: Limits) -> str:
+    return f"reading it takes more than the {limits.memory / (1 << 30):.3g} GiB that a file may use"
+
+
+def _limit(limits: Limits) -> _Budget:
+    resource.setrlimit(resource.RLIMIT_AS, (limits.memory, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    return _Budget(limits)
+
+
+class _Budget:
+    """Processor time for one request; the system kills the process that uses more."""
+
+    def __init__(self, limits: Limits) -> None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        self._begun = used.ru_utime + used.ru_stime
+        self._limits = limits
+        self.allow(0)
+
+    def allow(self, frames: float) -> None:
+        """Allow what so many frames may take in all."""
+        seconds = self._limits.cpu_seconds + self._limits.cpu_per_frame * frames
+        limit = int(min(self._begun + seconds, _MOST_SECONDS)) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+
+
+_MOST_SECONDS = 1 << 30  # of processor time, that the system can count
+
+
+def _probe(path: str, limits: Limits, budget: _Budget) -> Answers:
+    yield asdict(probe(Path(path))), None
+
+
+def _sample(path: str, limits: Limits, budget: _Budget, rate: float, short_side: int) -> Answers:
+    sampler = Sampler(Path(path), rate, short_side, limits.threads)
+    error = None
+    for number, frame in enumerate(sampler):
+        if number == limits.frames:
+            error = f"it goes on after {limits.frames} frames, the most that are read of a file"
+            break
+        budget.allow(number + 1)
+        yield {"time": frame.time}, frame.image
+    end, error = sampler.end, error or sampler.error
+    yield {"end": end, "undecodable": sampler.undecodable, "error": error}, None
+
+
+def _grab(
+    path: str, limits: Limits, budget: _Budget, times: list[float], short_side: int, run: bool
+) -> Answers:
+    budget.allow(max(times))  # seconds that lie before the last one may have to be decoded
+    fetch = grab_run if run else grab
+    for picture in fetch(Path(path), times, short_side):
+        yield {}, picture
+
+
+def _is_playable(path: str, limits: Limits, budget: _Budget) -> Answers:
+    yield {"playable": is_playable(Path(path))}, None
+
+
+def _write_playable(path: str, limits: Limits, budget: _Budget, copy: str) -> Answers:
+    # The one operation that writes, and more than it reads if the file is coded well.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    allowed = 0
+    for seconds in write_playable(Path(path), Path(copy)):
+        if seconds >= allowed:
+            allowed += 1
+            budget.allow(allowed)
+            yield {"seconds": seconds}, None
+
+
+_OPERATIONS: dict[str, Callable[..., Answers]] = {
+    "probe": _probe,
+    "sample": _sample,
+    "grab": _grab,
+    "is_playable": _is_playable,
+    "write_playable": _write_playable,
+}
+
+
+if __name__ == "__main__":
+    main()

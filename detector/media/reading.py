@@ -1,0 +1,361 @@
+"""Files to frames, from outside: every file is read by a child process, within limits.
+
+A crash, a hang or a bomb costs the one file it is in. Children are kept for the next file, so that
+starting one (half a second) is rare.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from detector.decoding.records import Frame, Limits, MediaInfo, UnreadableMediaError
+from detector.decoding.wire import (
+    BrokenWireError,
+    Message,
+    Picture,
+    Receiver,
+    SilentError,
+    send,
+)
+
+_log = logging.getLogger(__name__)
+
+_SAMPLES_OF_SHORT_CLIP = 60
+_MAX_RATE = 8.0
+_STILL_CONTAINERS = frozenset(
+    {"png_pipe", "jpeg_pipe", "bmp_pipe", "tiff_pipe", "webp_pipe", "image2"}
+)
+_REQUESTS_OF_A_CHILD = 500  # then it is replaced, lest small leaks add up
+_PIPE_BYTES = 1 << 20
+_DEFAULTS = Limits()
+
+
+def rate_for(duration: float | None, base_rate: float) -> float:
+    """Samples per second for a file: `base_rate`, and more for short clips.
+
+    A clip of a few seconds has too few frames at 2 per second to be aligned, so at least
+    60 samples are aimed at (4 per second for 15 seconds), with at most 8 per second.
+    """
+    if not duration or duration <= 0:
+        return base_rate
+    return max(base_rate, min(_SAMPLES_OF_SHORT_CLIP / duration, _MAX_RATE))
+
+
+def is_still(path: Path) -> bool:
+    """Whether a file holds a single picture; `UnreadableMediaError` as for `probe`."""
+    return probe(path).container in _STILL_CONTAINERS
+
+
+def probe(path: Path, limits: Limits = _DEFAULTS) -> MediaInfo:
+    """Read a file's headers, its first packets and its first frame.
+
+    Raises
+    ------
+    UnreadableMediaError
+        When the file is no media, has no video, or its pictures are too large.
+    """
+    with closing(_ask("probe", path, limits)) as answers:
+        ((values, _),) = answers
+    return MediaInfo(**values)
+
+
+def grab(
+    path: Path, times: Sequence[float], short_side: int = 360, limits: Limits = _DEFAULTS
+) -> list[Picture]:
+    """Return what is on screen at each of `times` (seconds), as [height, width, 3] RGB.
+
+    Raises
+    ------
+    UnreadableMediaError
+        When the file cannot be read, or has no frame at or before one of the times.
+    """
+    return _grabbed(path, times, short_side, limits, run=False)
+
+
+def grab_run(
+    path: Path, times: Sequence[float], short_side: int = 360, limits: Limits = _DEFAULTS
+) -> list[Picture]:
+    """Return the same for rising times that lie close together, for which to seek once is faster.
+
+    Raises
+    ------
+    UnreadableMediaError
+        When the file cannot be read, or has no frame at or before the first time.
+    """
+    return _grabbed(path, times, short_side, limits, run=True)
+
+
+def first_frame(path: Path, short_side: int, limits: Limits = _DEFAULTS) -> Picture:
+    """Return the first frame of a file, or the picture that it is: [height, width, 3] RGB.
+
+    Raises
+    ------
+    UnreadableMediaError
+        When there is none.
+    """
+    (frame,) = Sampler(path, 1.0, short_side, replace(limits, frames=1))
+    return frame.image
+
+
+def _grabbed(
+    path: Path, times: Sequence[float], short_side: int, limits: Limits, *, run: bool
+) -> list[Picture]:
+    if not times:
+        return []
+    with closing(_ask("grab", path, limits, times=list(times), short_side=short_side, run=run)) as (
+        answers
+    ):
+        return [picture for _, picture in answers if picture is not None]
+
+
+class Sampler:
+    """Streams the frames of one file; after the iteration it tells what was lost.
+
+    Parameters
+    ----------
+    path
+        A local file.
+    rate
+        Samples per second.
+    short_side
+        Frames are scaled down to this short side, in pixels; smaller ones are left as they are.
+
+    Attributes
+    ----------
+    error
+        Why reading stopped before the end of the file, if it did.
+    end
+        End of the last decoded frame, seconds.
+    undecodable
+        Packets that the decoder refused.
+
+    Raises
+    ------
+    UnreadableMediaError
+        While iterating, when the file gives no frame at all.
+    """
+
+    def __init__(
+        self, path: Path, rate: float, short_side: int = 288, limits: Limits = _DEFAULTS
+    ) -> None:
+        self._path = path
+        self._rate = rate
+        self._short_side = short_side
+        self._limits = limits
+        self.undecodable = 0
+        self.end: float | None = None
+        self.error: str | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        answers = _ask(
+            "sample", self._path, self._limits, rate=self._rate, short_side=self._short_side
+        )
+        with closing(answers):
+            try:
+                for message, picture in answers:
+                    if picture is not None:
+                        self.end = message["time"]
+                        yield Frame(message["time"], picture)
+                    else:
+                        self.end = message["end"]
+                        self.undecodable = message["undecodable"]
+                        self.error = message["error"]
+            except UnreadableMediaError as error:
+                if self.end is None:
+                    raise
+                self.error = str(error)
+
+
+def is_playable(path: Path, limits: Limits = _DEFAULTS) -> bool:
+    """Whether all current browsers play a file as it is.
+
+    Raises
+    ------
+    UnreadableMediaError
+        It is no video.
+    """
+    with closing(_ask("is_playable", path, limits)) as answers:
+        ((values, _),) = answers
+    return bool(values["playable"])
+
+
+def write_playable(path: Path, copy: Path, limits: Limits = _DEFAULTS) -> Iterator[float]:
+    """Write a copy that all current browsers play; gives the seconds that were written so far.
+
+    Of a damaged file the copy has what can be read.
+
+    Raises
+    ------
+    UnreadableMediaError
+        The file gives no frame, or there is no encoder.
+    OSError
+        The copy cannot be written.
+    """
+    target = str(copy.absolute())
+    with closing(_ask("write_playable", path, limits, copy=target)) as answers:
+        for values, _ in answers:
+            yield float(values["seconds"])
+
+
+Answers = Generator[tuple[Message, Picture | None]]
+
+
+class _ChildFailedError(Exception):
+    """A child could not finish; the text says why."""
+
+
+class _Child:
+    """One process that reads files, and the pipes to it."""
+
+    def __init__(self) -> None:
+        root = str(Path(__file__).parents[2])
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        # One thread of the decoder's is all that is wanted; these libraries would start more.
+        one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        request_end, answer_end = os.pipe(), os.pipe()  # each to read from, to write to
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "detector.decoding.child"],
+            stdin=request_end[0],
+            stdout=answer_end[1],
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={**os.environ, **one_thread, "PYTHONPATH": path},
+        )
+        os.close(request_end[0])
+        os.close(answer_end[1])
+        self._in = os.fdopen(request_end[1], "wb")
+        self._out = answer_end[0]
+        if hasattr(fcntl, "F_SETPIPE_SZ"):  # a frame at a time, not 64 KiB; where the system can
+            with suppress(OSError):
+                fcntl.fcntl(self._out, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self._receiver = Receiver(self._out)
+        self.requests = 0
+
+    def ask(self, request: Message, limits: Limits) -> Answers:
+        """Give all answers to a request.
+
+        Raises
+        ------
+        UnreadableMediaError
+            The child says that the file is.
+        _ChildFailedError
+            The child is of no more use; `close` it.
+        """
+        self.requests += 1
+        try:
+            send(self._in, {**request, "limits": asdict(limits)})
+            while True:
+                message, picture = self._receiver.receive(limits.silence)
+                if message.get("done"):
+                    return
+                if "unreadable" in message:
+                    raise UnreadableMediaError(message["unreadable"])
+                if "failed" in message:
+                    _log.warning("%s: %s", request["path"], message["trace"])
+                    raise UnreadableMediaError(f"the decoder failed: {message['failed']}")
+                if "os_error" in message:
+                    raise OSError(*message["os_error"])
+                yield message, picture
+        except SilentError as error:
+            raise _ChildFailedError(f"reading it stood still for {limits.silence:.0f} s") from error
+        except (BrokenWireError, BrokenPipeError) as error:
+            raise _ChildFailedError(self._how_it_ended(limits)) from error
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def _how_it_ended(self, limits: Limits) -> str:
+        try:
+            code = self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            return "the decoder sent what makes no sense"
+        if code == -signal.SIGXCPU:
+            return (
+                f"reading it took more processor time than a file may use ({limits.cpu_seconds:.0f}"
+                f" s and {limits.cpu_per_frame:.0f} s for each frame)"
+            )
+        if code == -signal.SIGKILL:
+            return "the decoder was killed, perhaps for want of memory"
+        if code < 0:
+            return f"the decoder crashed ({signal.Signals(-code).name})"
+        return f"the decoder ended by itself (exit code {code})"
+
+    def close(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+        self._receiver.close()
+        with suppress(BrokenPipeError):
+            self._in.close()
+        os.close(self._out)
+
+
+class _Pool:
+    """Children that have nothing to do."""
+
+    def __init__(self) -> None:
+        self._idle: list[_Child] = []
+        self._lock = threading.Lock()
+
+    def take(self) -> _Child:
+        with self._lock:
+            while self._idle:
+                child = self._idle.pop()
+                if child.is_alive:
+                    return child
+                child.close()
+        return _Child()
+
+    def give_back(self, child: _Child) -> None:
+        with self._lock:
+            if child.requests < _REQUESTS_OF_A_CHILD and len(self._idle) < (os.cpu_count() or 1):
+                self._idle.append(child)
+                return
+        child.close()
+
+    def forget(self) -> None:
+        """Leave the children to the process that started them: this one was forked from it."""
+        self._idle = []
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        with self._lock:
+            while self._idle:
+                self._idle.pop().close()
+
+
+_pool = _Pool()
+atexit.register(_pool.close)
+os.register_at_fork(after_in_child=_pool.forget)
+
+
+def _ask(operation: str, path: Path, limits: Limits, **details: Any) -> Answers:
+    """Have a child answer; one that failed, or that was not heard to the end, is not used again."""
+    child = _pool.take()
+    sound = False
+    try:
+        yield from child.ask({"do": operation, "path": str(path.absolute()), **details}, limits)
+        sound = True
+    except (UnreadableMediaError, OSError):
+        sound = True
+        raise
+    except _ChildFailedError as error:
+        raise UnreadableMediaError(str(error)) from error
+    finally:
+        if sound:
+            _pool.give_back(child)
+        else:
+            child.close()

@@ -1,0 +1,124 @@
+"""Whatever a file does to the process that reads it, the caller gets an answer and lives on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from detector.media import Limits, Sampler, UnreadableMediaError, first_frame, grab, probe
+from detector.samples import write_clip
+
+SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    moving = np.random.default_rng(5).integers(0, 255, (160, 240 + 25 * SECONDS, 3), np.uint8)
+    moving = cv2.GaussianBlur(moving, (0, 0), 4)
+    frames = ((n / 25, moving[:, n : n + 240]) for n in range(25 * SECONDS))
+    write_clip(path, frames)
+    return path
+
+
+def children() -> set[int]:
+    """Return the processes that this one has started."""
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        found |= {int(number) for number in (task / "children").read_text().split()}
+    return found
+
+
+def reader_of(frames: Iterator[object]) -> int:
+    """Return the process that reads a file, of which the first frame has been taken."""
+    before = children()
+    next(frames)
+    started = children() - before
+    return started.pop() if started else before.pop()
+
+
+def test_a_decoder_that_crashes_costs_the_rest_of_its_file(clip: Path) -> None:
+    sampler = Sampler(clip, 25.0)
+    frames = iter(sampler)
+    os.kill(reader_of(frames), signal.SIGSEGV)
+    rest = list(frames)
+    assert len(rest) < 25 * SECONDS - 1
+    assert sampler.error == "the decoder crashed (SIGSEGV)"
+    assert len(list(Sampler(clip, 1.0))) == SECONDS
+
+
+def test_a_file_that_gives_nothing_for_too_long_is_left(tmp_path: Path, clip: Path) -> None:
+    endless = tmp_path / "endless.mp4"
+    os.mkfifo(endless)  # opening it waits for somebody who writes
+    with pytest.raises(UnreadableMediaError, match="stood still for 1 s"):
+        probe(endless, Limits(silence=1))
+    assert probe(clip).duration == pytest.approx(SECONDS, abs=0.1)
+
+
+def test_processor_time_ends(clip: Path) -> None:
+    costly = [SECONDS - 0.1] * 2000  # each decodes a whole group of pictures again
+    with pytest.raises(UnreadableMediaError, match="more processor time than a file may use"):
+        grab(clip, costly, limits=Limits(cpu_seconds=0, cpu_per_frame=0))
+
+
+def test_memory_ends(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    cv2.imwrite(str(photo), np.zeros((8000, 8000, 3), np.uint8))
+    assert first_frame(photo, 100).shape == (100, 100, 3)
+    with pytest.raises(UnreadableMediaError, match=r"than the 0\.25 GiB that a file"):
+        first_frame(photo, 100, Limits(memory=1 << 28))
+
+
+def test_frames_end(clip: Path) -> None:
+    sampler = Sampler(clip, 5.0, limits=Limits(frames=7))
+    assert len(list(sampler)) == 7
+    assert sampler.error == "it goes on after 7 frames, the most that are read of a file"
+
+
+def test_one_who_looks_away_early_costs_nobody_else(clip: Path) -> None:
+    for _ in range(3):
+        frames = iter(Sampler(clip, 25.0))
+        next(frames)
+        del frames
+    assert len(list(Sampler(clip, 2.0))) == 2 * SECONDS
+
+
+def test_readers_are_used_again(clip: Path) -> None:
+    probe(clip)
+    before = children()
+    for _ in range(5):
+        probe(clip)
+        list(Sampler(clip, 1.0))
+        grab(clip, [1.0])
+    assert children() == before
+
+
+def test_readers_that_were_killed_while_idle_cost_nothing(clip: Path) -> None:
+    probe(clip)
+    for pid in children():
+        if b"detector.decoding.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert probe(clip).duration == pytest.approx(SECONDS, abs=0.1)
+
+
+def test_a_reader_may_not_write(clip: Path, tmp_path: Path) -> None:
+    from detector.decoding.child import _limit
+
+    pid = os.fork()
+    if not pid:  # in the reader's place
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        _limit(replace(Limits(), memory=1 << 40))
+        try:
+            (tmp_path / "written").write_bytes(b"x")
+        except OSError:
+            os._exit(7)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
