@@ -32,6 +32,8 @@ from types import MappingProxyType
 import platformdirs
 from filelock import FileLock
 
+from detector.logs import say
+
 ASSETS_DIR_VARIABLE = "MATCHCUT_ASSETS_DIR"
 CACHE_VARIABLE = "MATCHCUT_CACHE"
 
@@ -213,8 +215,7 @@ ASSETS: Mapping[str, Asset] = MappingProxyType(
 
 def say_on_stderr(line: str) -> None:
     """Tell the user, leaving stdout to results."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    say(line)
 
 
 def cache_dir() -> Path:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detector.commands import audit, background, licences, models, people, review, rules, works
+from detector.commands import (
+    audit,
+    background,
+    doctor,
+    licences,
+    models,
+    people,
+    review,
+    rules,
+    works,
+)
 from detector.commands import index as index_commands
 from detector.commands.common import (
     FLAGGED,
@@ -24,6 +34,7 @@ from detector.commands.common import (
     open_index,
     settings_of,
 )
+from detector.logs import FILE_VARIABLE, FORMAT_VARIABLE, LogFormat, configure
 
 if TYPE_CHECKING:
     from detector.query import Moment, Seen
@@ -45,6 +56,27 @@ app.add_typer(models.app, name="models")
 app.add_typer(index_commands.app, name="index")
 app.add_typer(review.app, name="review")
 app.add_typer(audit.app, name="audit")
+app.command("doctor")(doctor.doctor_command)
+
+
+@app.callback()
+def log_options(
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(envvar=FORMAT_VARIABLE, help="What is told on stderr: text, or JSON lines."),
+    ] = LogFormat.TEXT,
+    log_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar=FILE_VARIABLE, help="Append it to this file, too, as JSON.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Set up what all commands share."""
+    try:
+        configure(log_format, log_file)
+    except OSError as error:
+        fail(f"the log file {log_file} cannot be written: {error.strerror}")
 
 
 @app.command("scan")
@@ -104,6 +136,20 @@ def scan_command(
         str | None,
         typer.Option(metavar="CC", help="Country where these are shown: DE, US, GB ..."),
     ] = None,
+    metrics: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.prom",
+            help="Keep figures for Prometheus in this file: the node exporter reads it.",
+            show_default=False,
+        ),
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Serve them on this port of 127.0.0.1.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Scan uploads: which show a protected work or person, from when to when, and how sure.
 
@@ -124,9 +170,10 @@ def scan_command(
     with errors():
         from detector.batch import Batch
         from detector.commands.intake import CaseOpener, desk_for, known_submissions
-        from detector.commands.scanning import open_for_scan
+        from detector.commands.scanning import metered, open_for_scan
         from detector.console import Files, say
         from detector.inputs import expand
+        from detector.logs import scan_event
         from detector.output import open_writer, outcome, summary
 
         sources = expand(paths)
@@ -134,7 +181,11 @@ def scan_command(
             fail(f"no video in {', '.join(paths)}")
         settings = settings_of(home, channels=channels, rate=rate)
         known = known_submissions(submissions, uploader, territory, sources)
-        with open_index(settings) as index, desk_for(cases, settings) as desk:
+        with (
+            metered(metrics, metrics_port, len(sources)) as counted,
+            open_index(settings) as index,
+            desk_for(cases, settings) as desk,
+        ):
             opened = open_for_scan(index, settings)
             opener = None if desk is None else CaseOpener(desk, index, opened, settings)
             batch = Batch(
@@ -152,10 +203,11 @@ def scan_command(
                 writer = open_writer(output_format, stream)
                 with Files("scanning", len(sources)) as files:
                     watch = files.watch if opener is None else opener.watching(files.watch)
-                    found = batch.run(sources, watch)
+                    found = counted(batch.run(sources, watch))
                     for source, result in zip(sources, found, strict=True):
                         case = "" if opener is None else opener.open(source, result)
-                        files.done(source, "; ".join(filter(None, (outcome(result), case))))
+                        told = "; ".join(filter(None, (outcome(result), case)))
+                        files.done(source, told, **scan_event(result, case))
                         writer.write(result)
                         results.append(result)
                 writer.close()

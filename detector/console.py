@@ -1,13 +1,13 @@
-"""What a user sees while something takes long: bars on a terminal, plain lines elsewhere.
+"""What a user sees while something takes long: bars on a terminal, lines elsewhere.
 
 Everything here goes to stderr; stdout is for results.
 """
 
 from __future__ import annotations
 
-import sys
+import logging
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,13 +23,10 @@ from rich.progress import (
 
 from detector.describe import OnProgress
 from detector.inputs import Source
+from detector.logs import is_json, say
 from detector.text import visible
 
-
-def say(line: str) -> None:
-    """Tell the user one line."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+__all__ = ["Files", "say"]
 
 
 class Files:
@@ -53,7 +50,7 @@ class Files:
                 console=console,
                 transient=True,
             )
-            if console.is_terminal
+            if console.is_terminal and not is_json()
             else None
         )
         self._total = total
@@ -92,14 +89,29 @@ class Files:
 
         return on_progress
 
-    def done(self, source: Source, outcome: str) -> None:
-        """Count a file as done and say what became of it."""
+    def done(
+        self,
+        source: Source,
+        outcome: str,
+        *,
+        message: str | None = None,
+        level: int = logging.INFO,
+        **fields: Any,
+    ) -> None:
+        """Count a file as done and say what became of it.
+
+        Parameters
+        ----------
+        message, level, fields
+            For programs that read the log, see `detector.logs.say`; the outcome unless given.
+        """
         self._done += 1
-        name, outcome = visible(source.name), visible(outcome)
-        if not self._bars:
-            say(f"[{self._done}/{self._total}] {name}: {outcome}")
-            return
-        if source.name in self._open:
-            self._bars.remove_task(self._open.pop(source.name))
-        self._bars.advance(self._all)
-        self._bars.console.print(f"{escape(name)}: {escape(outcome)}", highlight=False)
+        line = f"{visible(source.name)}: {visible(outcome)}"
+        if self._bars:
+            if source.name in self._open:
+                self._bars.remove_task(self._open.pop(source.name))
+            self._bars.advance(self._all)
+        else:
+            line = f"[{self._done}/{self._total}] {line}"
+        place = {"source": source.name, "number": self._done, "total": self._total}
+        say(line, message=message or outcome, level=level, **place, **fields)

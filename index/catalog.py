@@ -76,7 +76,7 @@ class Catalog:
     def __init__(self, url: str | URL) -> None:
         try:
             self._url = with_driver(make_url(url))
-            self._engine = create_engine(self._url)
+            self._engine = create_engine(self._url, hide_parameters=True)
         except ArgumentError as error:
             raise CatalogError(f"this is not the URL of a database: {error}") from error
         except ModuleNotFoundError as error:

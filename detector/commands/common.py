@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+
+from detector.logs import say
 
 if TYPE_CHECKING:
     from detector.review.desk import Desk
@@ -100,7 +103,9 @@ def errors() -> Iterator[None]:
         yield
     except ImportError as error:
         if "libGL" in str(error) or "libxcb" in str(error) or "libg" in str(error):
-            fail(f"{error}. {_OPENCV_LIBRARIES}")
+            from detector.doctor.programs import OPENCV_LIBRARIES
+
+            fail(f"{error}. {OPENCV_LIBRARIES}")
         package = (error.name or "").partition(".")[0]
         if package in _REVIEW_PACKAGES:
             fail(f"the takedown desk needs {package}: `pip install matchcut[review]`")
@@ -113,10 +118,6 @@ def errors() -> Iterator[None]:
         fail(str(error))
 
 
-_OPENCV_LIBRARIES = (
-    "OpenCV needs libraries that this system lacks: `apt-get install libgl1 libglib2.0-0 libxcb1`, "
-    "or `pip uninstall opencv-python` and `pip install opencv-python-headless`"
-)
 _REVIEW_PACKAGES = frozenset(
     {"alembic", "argon2", "fastapi", "python_multipart", "starlette", "uvicorn", "weasyprint"}
 )
@@ -127,9 +128,9 @@ def _is_expected(error: Exception) -> bool:
     from pydantic import ValidationError
 
     from detector.assets import AssetError
+    from detector.decoding.records import UnreadableMediaError
     from detector.descriptors.base import DescriptorUnavailableError
     from detector.inputs import InputError
-    from detector.media.probe import UnreadableMediaError
     from detector.review.errors import ReviewError
     from index.errors import ReferenceIndexError
 
@@ -155,5 +156,5 @@ def _is_of_database(error: Exception) -> bool:
 
 def fail(message: str) -> NoReturn:
     """End with one sentence on stderr and the exit code of a usage or set-up error."""
-    typer.echo(f"matchcut: {message}", err=True)
+    say(f"matchcut: {message}", message=message, level=logging.ERROR)
     raise typer.Exit(USAGE)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from detector.commands.common import fail, today
 from detector.console import say
@@ -21,6 +25,9 @@ from detector.types import Channel
 from index.cipher import Cipher
 from index.errors import WrongKeyError
 from index.reference_index import ReferenceIndex
+
+if TYPE_CHECKING:
+    from detector.scan_metrics import Watching
 
 _ADD_PERSON = "`matchcut people add NAME PHOTO`"
 
@@ -55,6 +62,18 @@ def open_for_scan(index: ReferenceIndex, settings: Settings) -> Opened:
         descriptors = _open_descriptors(index, settings, named, enrolled, faces is not None)
     cipher = None if faces is None else people_cipher(settings)
     return Opened(descriptors, faces, cipher)
+
+
+@contextmanager
+def metered(file: Path | None, port: int | None, waiting: int) -> Iterator[Watching]:
+    """Count results as `detector.scan_metrics.published` does, if that is shown anywhere."""
+    if file is None and port is None:
+        yield iter
+        return
+    from detector.scan_metrics import published
+
+    with published(file, port, waiting) as watching:
+        yield watching
 
 
 def _open_descriptors(

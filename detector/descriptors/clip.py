@@ -60,6 +60,11 @@ def find_weights(model: str, weights: str) -> Path | None:
     return None
 
 
+def is_found_quickly(model: str, weights: str) -> bool:
+    """Whether `find_weights` takes no PyTorch, which open_clip brings, to look for a checkpoint."""
+    return (model, weights) == _DEFAULT or model.startswith(_LOCAL) or looks_like_path(weights)
+
+
 def fetch_weights(model: str, weights: str) -> Path:
     """Return a CLIP checkpoint, from this machine or else from the model hub.
 

@@ -79,10 +79,23 @@ class AuditReport:
 
 
 class Audit:
-    """The log of a desk."""
+    """The log of a desk.
+
+    Attributes
+    ----------
+    verified
+        When `verify` was last called here, and how many problems it found; None: not yet.
+    """
 
     def __init__(self, database: ReviewDatabase) -> None:
         self._database = database
+        self.verified: tuple[datetime, int] | None = None
+
+    def length(self) -> int:
+        """Number of the last entry."""
+        with self._database.reading() as session:
+            head = session.get(AuditHeadRow, 1)
+            return 0 if head is None else head.number
 
     def record(self, actor: Actor, event: NewEvent) -> Event:
         """Write down something that changed nothing else, such as that somebody looked."""
@@ -115,6 +128,11 @@ class Audit:
 
     def verify(self) -> AuditReport:
         """Read the whole log and find whatever was altered, removed, added or moved."""
+        report = self._verify()
+        self.verified = datetime.now(UTC), len(report.problems)
+        return report
+
+    def _verify(self) -> AuditReport:
         try:
             with self._database.reading() as session:
                 report = _check(map(_values, _rows(session)))

@@ -99,7 +99,7 @@ def _engine(url: str | URL) -> Engine:
         kind = address.get_backend_name()
         if kind not in {"sqlite", "postgresql"}:
             raise DatabaseError(f"the desk works with SQLite and PostgreSQL, not with {kind}")
-        engine = create_engine(address, pool_size=_POOL, max_overflow=_POOL)
+        engine = create_engine(address, pool_size=_POOL, max_overflow=_POOL, hide_parameters=True)
     except ArgumentError as error:
         raise DatabaseError(f"this is not the URL of a database: {error}") from error
     except ModuleNotFoundError as error:

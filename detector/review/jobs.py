@@ -10,7 +10,8 @@ import logging
 import math
 import secrets
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -185,6 +186,12 @@ class Jobs:
         with self._changed:
             own = [job for job in self._jobs.values() if job.account_id == account_id]
         return tuple(reversed(own))
+
+    def counts(self) -> Mapping[JobState, int]:
+        """How many jobs are in each state, of those that are not forgotten."""
+        with self._changed:
+            found = Counter(job.state for job in self._jobs.values())
+        return {state: found[state] for state in JobState}
 
     def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
         """Return a job when it has ended, or after so many seconds as it is then."""

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from detector.review.accounts import demand
@@ -134,6 +134,12 @@ class Webhooks:
                     Delivery(row.id, hook.url, hook.secret, row.event, row.payload, row.attempts)
                 )
             return taken
+
+    def pending(self) -> int:
+        """How many messages have neither arrived nor been given up."""
+        query = select(func.count()).select_from(DeliveryRow).where(DeliveryRow.is_open)
+        with self._database.reading() as session:
+            return session.scalar(query) or 0
 
     def delivered(self, delivery_id: int, now: datetime) -> None:
         """Write down that a message has arrived."""

@@ -19,6 +19,8 @@ from detector.review.web.api import router as api
 from detector.review.web.films import Films
 from detector.review.web.gate import MOST_OF_FORMS, Gate
 from detector.review.web.media import router as media
+from detector.review.web.metrics import DeskMetrics, Meter
+from detector.review.web.metrics import router as metrics
 from detector.review.web.pages import ROUTERS
 from detector.review.web.pages.rendering import STATIC
 from detector.review.web.security import check_csrf
@@ -87,12 +89,15 @@ def create_app(
     app.state.films = Films(settings)
     app.state.drawing = CapacityLimiter(_DRAWN_AT_ONCE)
     app.state.secure = secure
+    app.state.metrics = DeskMetrics(app.state, _PREFIX)
     for router in ROUTERS:
         app.include_router(router)
     app.include_router(api, prefix=_PREFIX)
     app.include_router(media, prefix=_PREFIX)
+    app.include_router(metrics)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     errors.install(app)
     most_of_files = settings.review_upload_limit + MOST_OF_FORMS
     app.add_middleware(Gate, hosts=tuple(hosts), most_of_files=most_of_files, secure=secure)
+    app.add_middleware(Meter, metrics=app.state.metrics)  # outermost: counts what is refused, too
     return app

@@ -1,9 +1,9 @@
 """Who asks, and whether it was they who asked.
 
 A browser is known by a cookie, a program by a token that it sends along; a token works for the API
-alone. A form that another site made a browser send is told by two things: where the browser says
-that it comes from (before anything of it is read), and a secret of the session that only the desk's
-own pages know.
+and the metrics alone. A form that another site made a browser send is told by two things: where the
+browser says that it comes from (before anything of it is read), and a secret of the session that
+only the desk's own pages know.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from detector.review.desk import Desk
 from detector.review.errors import NotAllowedError
 from detector.review.records import Actor, Role, Via
 
-API, SIGN_IN = "/api/", "/sign-in"
+API, METRICS, SIGN_IN = "/api/", "/metrics", "/sign-in"
 CSRF_FIELD, CSRF_HEADER = "csrf", "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # A browser takes a cookie of this prefix from the very host alone, over TLS, and for all paths.
@@ -85,7 +85,8 @@ def require(least: Role) -> Callable[[Request], Actor]:
 
 
 def is_api(request: Request) -> bool:
-    return request.url.path.startswith(API)
+    """Whether an address is for programs."""
+    return request.url.path.startswith(API) or request.url.path == METRICS
 
 
 # --- forms that somebody else made ------------------------------------------------------------

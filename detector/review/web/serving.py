@@ -6,7 +6,6 @@ import ipaddress
 import signal
 import socket
 import ssl
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import uvicorn
 from cryptography import x509
 from fastapi import FastAPI
 
+from detector.logs import say
 from detector.review.desk import Desk
 from detector.review.engine import Engine
 from detector.review.errors import InvalidError
@@ -82,10 +82,10 @@ def serve(
                 settings, desk, engine, secure=certificate is not None, hosts=sorted(hosts)
             )
             scheme = "http" if certificate is None else "https"
-            _say(f"The takedown desk is at {scheme}://{_address(listener)} (Ctrl+C ends it).")
-            _say("More accounts are made by an admin there, or by `matchcut review accounts add`.")
+            say(f"The takedown desk is at {scheme}://{_address(listener)} (Ctrl+C ends it).")
+            say("More accounts are made by an admin there, or by `matchcut review accounts add`.")
             for note in engine.notes():
-                _say(f"Note: {note}")
+                say(f"Note: {note}")
             with _ending_quietly():
                 DeskServer(app, certificate, key).run(sockets=[listener])
 
@@ -111,6 +111,7 @@ class DeskServer(uvicorn.Server):
                 proxy_headers=False,  # anybody could say to be anywhere
                 server_header=False,
                 access_log=False,  # what was done is in the audit; addresses hold names
+                log_config=None,  # as everything: see `detector.logs`
                 log_level="warning",
                 ws="none",
                 lifespan="on",  # else it is served though that failed
@@ -185,11 +186,6 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
 
 
 @contextmanager
