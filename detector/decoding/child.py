@@ -92,8 +92,15 @@ def _probe(path: str, limits: Limits, budget: _Budget) -> Answers:
     yield asdict(probe(Path(path))), None
 
 
-def _sample(path: str, limits: Limits, budget: _Budget, rate: float, short_side: int) -> Answers:
-    sampler = Sampler(Path(path), rate, short_side, limits.threads)
+def _sample(
+    path: str,
+    limits: Limits,
+    budget: _Budget,
+    rate: float,
+    short_side: int,
+    windows: list[tuple[float, float]] | None,
+) -> Answers:
+    sampler = Sampler(Path(path), rate, short_side, limits.threads, windows)
     error = None
     for number, frame in enumerate(sampler):
         if number == limits.frames:

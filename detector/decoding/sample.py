@@ -6,17 +6,17 @@ the start of the file), so nothing is lost to variable frame rates, edit lists o
 frame that stays on screen for several grid points is given again with the later points as times.
 
 Decoding is the cost of a scan, so what no grid point needs is not decoded. The file is read in
-order, without a seek, and `PacketSelector` decides from the packets' times alone which of them the
-decoder gets; where the frame rate is far above the sampling rate the decoder is told to drop
+order, without a seek, and `grid.PacketSelector` decides from the packets' times alone which of them
+the decoder gets; where the frame rate is far above the sampling rate the decoder is told to drop
 frames that no other frame refers to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, cast
 
 import av
 import av.error
@@ -27,6 +27,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from detector.decoding.grid import Grid, PacketSelector
 from detector.decoding.probe import (
     display_size,
     open_video,
@@ -44,80 +45,6 @@ _BITS_PER_PIXEL = 0.025  # 600 kbit/s for 720p at 25 frames per second
 _LONGEST_HOLD = 30.0
 
 
-P = TypeVar("P")
-
-
-class PacketSelector(Generic[P]):
-    """Decides which packets of a stream must be decoded to know what is shown at grid points.
-
-    Feed packets in file order with `push`; what it returns goes to the decoder. With `interval`
-    the distance of grid points and k0, k1 the times of two neighbouring keyframes:
-
-    - a group of pictures without a grid point is dropped whole;
-    - one that is no longer than `interval` gives its keyframe alone, which is at most `interval`
-      from what is on screen;
-    - of a longer one, what follows its last grid point is dropped.
-
-    Held-back packets span at most one interval, so memory is bounded.
-    """
-
-    def __init__(self, interval: float) -> None:
-        self._interval = interval
-        self._points_passed = 0  # grid points 0 .. n-1 have been served
-        self._held: list[tuple[float, P]] = []
-        self._key_time: float | None = None
-        self._is_long = False
-
-    @property
-    def _next_point(self) -> float:
-        return self._points_passed * self._interval
-
-    def push(self, packet: P, time: float | None, *, is_key: bool) -> list[P]:
-        """Take the next packet; return those to be decoded now, in order."""
-        if time is None:  # nothing can be said about it, so it is never held back
-            return [*self._release(), packet]
-        if is_key:
-            due = self._close_group(time)
-            self._key_time, self._is_long = time, False
-            self._held = [(time, packet)]
-            return due
-        if self._key_time is None:  # before the first keyframe: the decoder knows best
-            return [packet]
-        self._held.append((time, packet))
-        if not self._is_long and time - self._key_time > self._interval:
-            self._is_long = True
-        if not self._is_long:
-            return []
-        latest = max(t for t, _ in self._held)
-        # `time < last point served`: a frame shown earlier but stored later, because frames that
-        # refer to both sides follow them in the file. It may be what is on screen at that point.
-        if latest >= self._next_point or time <= self._next_point - self._interval + 1e-9:
-            self._pass_points(latest)
-            return self._release()
-        return []
-
-    def finish(self) -> list[P]:
-        """Return what the end of the file makes due."""
-        return self._release() if self._is_long else [packet for _, packet in self._held[:1]]
-
-    def _close_group(self, end: float) -> list[P]:
-        """Return what the group that ends at the keyframe time `end` still owes."""
-        if self._key_time is None or end <= self._next_point:
-            return []
-        self._pass_points(end, inclusive=False)
-        return self._release() if self._is_long else [packet for _, packet in self._held[:1]]
-
-    def _pass_points(self, time: float, *, inclusive: bool = True) -> None:
-        points = time / self._interval
-        count = int(np.floor(points + 1e-9)) + 1 if inclusive else int(np.ceil(points - 1e-9))
-        self._points_passed = max(self._points_passed, count)
-
-    def _release(self) -> list[P]:
-        released = [packet for _, packet in self._held]
-        self._held = []
-        return released
-
-
 class Sampler:
     """Streams the frames of one file; after the iteration it tells what was lost.
 
@@ -131,6 +58,8 @@ class Sampler:
         Frames are scaled down to this short side, in pixels; smaller ones are left as they are.
     threads
         Of the decoder.
+    windows
+        Stretches of time, in seconds, that frames are wanted of; None: of all. See `grid.Grid`.
 
     Raises
     ------
@@ -138,8 +67,16 @@ class Sampler:
         While iterating, when the file gives no frame at all.
     """
 
-    def __init__(self, path: Path, rate: float, short_side: int = 288, threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: Path,
+        rate: float,
+        short_side: int = 288,
+        threads: int = 1,
+        windows: Sequence[tuple[float, float]] | None = None,
+    ) -> None:
         self._path = path
+        self._grid = Grid(1.0 / rate, windows)
         self._threads = threads
         self._interval = 1.0 / rate
         self._short_side = short_side
@@ -171,7 +108,9 @@ class Sampler:
             self.end = time + self._duration_of(frame)
         if shown is None or self.end is None:
             raise UnreadableMediaError(self.error or "no frame could be decoded")
-        if not sampled:  # a clip so short that it lies between two grid points
+        if (
+            not sampled and self._grid.is_whole
+        ):  # a clip so short that it lies between two grid points
             yield Frame(shown[0], to_rgb(shown[1], self._short_side, self._pixel_aspect))
         else:
             yield from self._on_screen(shown, point, self.end)
@@ -184,11 +123,12 @@ class Sampler:
         until = min(until, time + _LONGEST_HOLD)
         image = None
         while point * self._interval < until - 1e-9:
-            if image is None:
-                image = to_rgb(frame, self._short_side, self._pixel_aspect)
-                yield Frame(time, image)
-            else:
-                yield Frame(point * self._interval, image)
+            if self._grid.has(point):
+                if image is None:
+                    image = to_rgb(frame, self._short_side, self._pixel_aspect)
+                    yield Frame(time, image)
+                else:
+                    yield Frame(point * self._interval, image)
             point += 1
 
     def _decoded(self) -> Iterator[tuple[float, VideoFrame]]:
@@ -204,7 +144,7 @@ class Sampler:
                 context.options = {**context.options, "skip_loop_filter": "all"}
             if rate and rate * self._interval >= _FRAMES_PER_SAMPLE_TO_SKIP:
                 stream.codec_context.skip_frame = "NONREF"
-            selector: PacketSelector[Packet[Any]] = PacketSelector(self._interval)
+            selector: PacketSelector[Packet[Any]] = PacketSelector(self._grid)
             for packet in self._packets(container, stream):
                 stamp = packet.pts if packet.pts is not None else packet.dts
                 time = None if stamp is None else float(stamp * self._time_base) - start

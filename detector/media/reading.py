@@ -131,6 +131,9 @@ class Sampler:
         Samples per second.
     short_side
         Frames are scaled down to this short side, in pixels; smaller ones are left as they are.
+    windows
+        Stretches of time, (from, to) in seconds, that frames are wanted of: rising, and apart from
+        each other. None: of all. What lies between them is not decoded.
 
     Attributes
     ----------
@@ -148,19 +151,30 @@ class Sampler:
     """
 
     def __init__(
-        self, path: Path, rate: float, short_side: int = 288, limits: Limits = _DEFAULTS
+        self,
+        path: Path,
+        rate: float,
+        short_side: int = 288,
+        limits: Limits = _DEFAULTS,
+        windows: Sequence[tuple[float, float]] | None = None,
     ) -> None:
         self._path = path
         self._rate = rate
         self._short_side = short_side
         self._limits = limits
+        self._windows = windows
         self.undecodable = 0
         self.end: float | None = None
         self.error: str | None = None
 
     def __iter__(self) -> Iterator[Frame]:
         answers = _ask(
-            "sample", self._path, self._limits, rate=self._rate, short_side=self._short_side
+            "sample",
+            self._path,
+            self._limits,
+            rate=self._rate,
+            short_side=self._short_side,
+            windows=self._windows,
         )
         with closing(answers):
             try:

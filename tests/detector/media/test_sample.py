@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from detector.decoding.sample import PacketSelector
+from detector.decoding.grid import Grid, PacketSelector
+from detector.decoding.sample import Sampler as RawSampler
 from detector.media import Sampler, UnreadableMediaError, rate_for
 from detector.samples import Picture, SampleSet, transcode, whole, write_clip
 
@@ -374,7 +375,7 @@ INTERVALS = st.sampled_from([0.125, 0.25, 1 / 3, 0.5, 1.0])
 
 
 def chosen(groups: list[Group], interval: float) -> list[Packet]:
-    selector: PacketSelector[Packet] = PacketSelector(interval)
+    selector: PacketSelector[Packet] = PacketSelector(Grid(interval))
     released = [
         due
         for packet in itertools.chain(*groups)
@@ -423,7 +424,7 @@ def test_all_that_a_grid_point_in_a_long_group_needs_is_released(
 def test_a_frame_at_a_grid_point_is_released_whatever_rounding_makes_of_its_time() -> None:
     """A B-frame at 3 s is on screen at the tenth point of a grid of thirds."""
     late = 3.0 + 4e-16
-    selector: PacketSelector[str] = PacketSelector(1 / 3)
+    selector: PacketSelector[str] = PacketSelector(Grid(1 / 3))
     selector.push("key", 2.5, is_key=True)
     due = selector.push("next", 3.1, is_key=False)
     due += selector.push("between", late, is_key=False)
@@ -463,7 +464,7 @@ def test_a_group_without_a_grid_point_is_dropped_whole(
 @given(streams(), INTERVALS)
 @example([[Packet(n, n / 25, n == 0) for n in range(100)]], 1.0)
 def test_no_packet_is_held_for_more_than_an_interval(groups: list[Group], interval: float) -> None:
-    selector: PacketSelector[Packet] = PacketSelector(interval)
+    selector: PacketSelector[Packet] = PacketSelector(Grid(interval))
     latest = 0.0
     for packet in itertools.chain(*groups):
         due = selector.push(packet, packet.time, is_key=packet.is_key)
@@ -474,14 +475,14 @@ def test_no_packet_is_held_for_more_than_an_interval(groups: list[Group], interv
 
 
 def test_a_packet_without_a_time_is_never_held_back() -> None:
-    selector: PacketSelector[str] = PacketSelector(1.0)
+    selector: PacketSelector[str] = PacketSelector(Grid(1.0))
     assert selector.push("key", 0.0, is_key=True) == []
     assert selector.push("next", 0.1, is_key=False) == []
     assert selector.push("unknown", None, is_key=False) == ["key", "next", "unknown"]
 
 
 def test_what_comes_before_the_first_keyframe_goes_to_the_decoder() -> None:
-    assert PacketSelector[str](1.0).push("b", 0.3, is_key=False) == ["b"]
+    assert PacketSelector[str](Grid(1.0)).push("b", 0.3, is_key=False) == ["b"]
 
 
 def test_where_bits_are_short_blocks_are_smoothed_as_a_player_does(
@@ -509,3 +510,28 @@ def luma_of(path: Path, skip_loop_filter: str) -> dict[float, np.ndarray]:
             @ np.array([0.299, 0.587, 0.114])
             for frame in container.decode(stream)
         }
+
+
+@pytest.mark.parametrize("gop", [7, 20, 100])
+@pytest.mark.parametrize(
+    "windows", [[(0.0, 0.6)], [(2.0, 2.9), (4.1, 4.1), (5.2, 9.0)], [(3.05, 3.3)]]
+)
+def test_of_windows_the_same_frames_come_as_of_the_whole(
+    clip: Callable[..., Path], windows: list[tuple[float, float]], gop: int
+) -> None:
+    path = clip(EVEN, gop=gop)
+    whole_file = samples_of(Sampler(path, 5.0))
+    inside = samples_of(Sampler(path, 5.0, windows=windows))
+    assert [
+        number / 5 for number in range(30) if any(a <= number / 5 <= b for a, b in windows)
+    ] == [pytest.approx(shown.time) for shown in inside]
+    if gop > 20:  # else a keyframe alone may stand for the whole of its group
+        assert set(inside) <= set(whole_file)
+
+
+def test_between_windows_nothing_is_decoded(clip: Callable[..., Path]) -> None:
+    path = clip(EVEN, gop=10)
+    frames = RawSampler(path, 10.0, windows=[(1.0, 1.5), (5.0, 5.5)])
+    times = [time for time, _ in frames._decoded()]
+    assert times[0] == pytest.approx(1.0)
+    assert not [time for time in times if 2 <= time < 5]
