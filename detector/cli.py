@@ -28,6 +28,7 @@ from detector.commands.common import (
     Channels,
     Format,
     Home,
+    Mode,
     Paths,
     errors,
     fail,
@@ -112,6 +113,14 @@ def scan_command(
             show_default="2",
         ),
     ] = None,
+    mode: Annotated[
+        Mode | None,
+        typer.Option(
+            help="thorough: look at all sampled frames. fast: at every fourth, and at all where "
+            "these resemble a work.",
+            show_default="thorough",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip uploads whose result is known from before.")
     ] = False,
@@ -179,7 +188,7 @@ def scan_command(
         sources = expand(paths)
         if not sources:
             fail(f"no video in {', '.join(paths)}")
-        settings = settings_of(home, channels=channels, rate=rate)
+        settings = settings_of(home, channels=channels, rate=rate, mode=mode)
         known = known_submissions(submissions, uploader, territory, sources)
         with (
             metered(metrics, metrics_port, len(sources)) as counted,

@@ -50,6 +50,9 @@ OnProgress = Callable[[float, float | None], None]
 Nearest = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 """Tells for vectors of the copy channel, [n, dim], how similar the nearest frame of a work is."""
 
+Window = tuple[float, float]
+"""A stretch of a video, from and to, in seconds."""
+
 Picture = npt.NDArray[np.uint8]
 
 
@@ -61,6 +64,8 @@ class Described:
     negatives: Embeddings | None  # a few frames, light and dark exchanged, in the copy channel
     duration: float  # seconds
     frames: FrameCounts
+    interval: float  # seconds between two samples
+    windows: Sequence[Window] | None  # stretches that were described, None if all was
     problem: str | None  # what could not be read, None if all was
     timings: Mapping[str, float]  # seconds of work by stage
 
@@ -99,6 +104,8 @@ def describe(
     negative: bool = False,
     watch: FaceWatch | None = None,
     nearest: Nearest | None = None,
+    share: float = 1.0,
+    windows: Sequence[Window] | None = None,
 ) -> Described:
     """Sample a video and describe its frames; decoding runs beside describing.
 
@@ -116,6 +123,10 @@ def describe(
     nearest
         For looking closely: what may be a part is described if a glance at it resembles a work;
         without this only what is a part for sure.
+    share
+        Of the frames that are sampled otherwise: 0.25 takes every fourth.
+    windows
+        Stretches of the video to describe, rising and apart from each other; None: all of it.
 
     Raises
     ------
@@ -123,10 +134,10 @@ def describe(
         When the file gives no frame.
     """
     info = probe(path, settings.limits)
-    rate = rate_for(info.duration, settings.rate)
+    rate = rate_for(info.duration, settings.rate) * share
     side = round(settings.copy_size * (_CLOSELY if closely or negative else 1))
     largest = side if watch is None else max(side, FACES_SIDE)
-    sampler = Sampler(path, rate, largest, settings.limits)
+    sampler = Sampler(path, rate, largest, settings.limits, windows)
     timings = {"decode": 0.0, "layout": 0.0, "describe": 0.0}
     times: list[float] = []
     rows = {channel: _Rows() for channel in descriptors}
@@ -168,7 +179,9 @@ def describe(
         negatives=negatives,
         duration=max(end, info.duration or 0.0) if sampler.error is None else end,
         frames=FrameCounts(sampled, sampled - len(times), sampler.undecodable),
-        problem=_what_is_missing(sampler, info.duration, 1 / rate),
+        interval=1 / rate,
+        windows=windows,
+        problem=_what_is_missing(sampler, info.duration if windows is None else None, 1 / rate),
         timings=timings,
     )
 

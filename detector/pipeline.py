@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.background import background_of
-from detector.describe import Described, OnProgress, describe
+from detector.describe import Described, OnProgress, Window, describe
 from detector.descriptors import Descriptor, space_of
 from detector.faces import FaceChannel, FaceWatch
 from detector.inputs import InputError, Source, digest_of
@@ -31,6 +31,7 @@ from detector.matching import (
 )
 from detector.matching.likeness import appearances_above
 from detector.media import UnreadableMediaError
+from detector.passes import look_twice
 from detector.replaced import mark_replaced, mark_strangers_to_cast
 from detector.rights import Circumstances, judge, judge_likeness
 from detector.settings import Settings
@@ -158,16 +159,7 @@ def scan(
     }
     try:
         with source.local() as path:
-            watch = None if faces is None else FaceWatch(faces.descriptor)
-            described = describe(
-                path,
-                descriptors,
-                settings,
-                on_progress,
-                closely=True,
-                nearest=partial(_nearest, index),
-                watch=watch,
-            )
+            described, watch = _look(path, index, descriptors, settings, faces, on_progress)
             upload = Circumstances(
                 today or datetime.now(UTC).date(), described.duration, submission
             )
@@ -175,7 +167,8 @@ def scan(
             views = dict(described.views)
             if _looks_negative(described, index, settings):
                 copy = {Channel.COPY: descriptors[Channel.COPY]}
-                negative = describe(path, copy, settings, negative=True)
+                windows = described.windows
+                negative = describe(path, copy, settings, negative=True, windows=windows)
                 views[Channel.COPY] = views[Channel.COPY].joined(negative.views[Channel.COPY])
                 for stage, seconds in negative.timings.items():
                     timings[stage] += seconds
@@ -216,6 +209,49 @@ def scan(
         timings=timings,
         submission=submission,
     )
+
+
+def _look(
+    path: Path,
+    index: ReferenceIndex,
+    descriptors: Mapping[Channel, Descriptor],
+    settings: Settings,
+    faces: FaceChannel | None,
+    on_progress: OnProgress | None,
+) -> tuple[Described, FaceWatch | None]:
+    """Describe an upload as closely as the settings say; return what watched its faces, too."""
+    watch: FaceWatch | None = None
+
+    def look(*, share: float = 1.0, windows: Sequence[Window] | None = None) -> Described:
+        nonlocal watch
+        watch = None if faces is None else FaceWatch(faces.descriptor)
+        return describe(
+            path,
+            descriptors,
+            settings,
+            on_progress,
+            closely=True,
+            nearest=partial(_nearest, index),
+            watch=watch,
+            share=share,
+            windows=windows,
+        )
+
+    def faces_seen() -> list[Window]:
+        if faces is None or watch is None:
+            return []
+        matches, _ = watch.people(faces.likenesses, settings.face_channel)
+        return [(one.start, one.end) for match in matches for one in match.appearances]
+
+    if settings.mode == "thorough" or Channel.COPY not in descriptors:
+        return look(), watch
+    background = background_of(index, Channel.COPY, space_of(descriptors[Channel.COPY]))
+
+    def excess(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        ordinary = 0.0 if background is None else background.bias(vectors) - settings.ordinary
+        return np.asarray(_nearest(index, vectors) - np.maximum(ordinary, 0.0), np.float32)
+
+    return look_twice(look, excess, settings.suspicious, faces_seen), watch
 
 
 class _Seen:

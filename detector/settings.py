@@ -153,6 +153,18 @@ class Settings(BaseSettings):
     rate: float = Field(
         2.0, description="Frames sampled per second; short clips get more.", gt=0, le=30
     )
+    mode: Literal["fast", "thorough"] = Field(
+        "thorough",
+        description="thorough: look at all sampled frames; fast: at every fourth, and at all where "
+        "these resemble a work.",
+    )
+    suspicious: float = Field(
+        0.35,
+        description="Similarity to a work, less what any frame so ordinary may have, from which "
+        "the mode `fast` looks closely.",
+        ge=-1,
+        le=1,
+    )
     copy_model: Literal["sscd-distilled", "sscd"] = Field(
         "sscd-distilled", description="Descriptor of the copy channel."
     )

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 FLAGGED, USAGE, UNREADABLE = 1, 2, 3  # exit codes besides 0
 
 
+class Mode(StrEnum):
+    THOROUGH = "thorough"
+    FAST = "fast"
+
+
 class Format(StrEnum):
     TABLE = "table"
     JSONL = "jsonl"
