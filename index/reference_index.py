@@ -2,7 +2,7 @@
 
 A home folder holds ``catalog.sqlite`` (unless the catalogue is in another database),
 ``embeddings/`` (the truth), ``background/`` (embeddings of ordinary footage), ``vectors/`` (FAISS
-files, derived), ``catalogue-id`` (which catalogue these files belong to) and ``writer.lock``.
+files, derived), ``catalogue-id`` (which catalogue these files belong to), and two locks.
 
 What is written in which order makes every crash harmless: embeddings files, then the catalogue's
 row, then the FAISS file. A file without a row is an orphan, which nothing reads and the next
@@ -11,10 +11,8 @@ writer sweeps; a FAISS file that does not fit the rows is brought up to date bef
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -28,7 +26,10 @@ from sqlalchemy import URL
 
 from index.catalog import Catalog
 from index.cipher import Cipher
-from index.embeddings import Embeddings, read_embeddings, write_embeddings
+from index.compaction import Compactor
+from index.contents import ChannelEmbeddings as ChannelEmbeddings
+from index.contents import check_content, check_width, write_content
+from index.embeddings import Embeddings, read_embeddings
 from index.erasure import check_erased, check_people, erase_leftovers
 from index.errors import (
     CatalogError,
@@ -38,18 +39,13 @@ from index.errors import (
     SpaceMismatchError,
     UnknownWorkError,
 )
+from index.faiss_structures import SIZES, Sizes
 from index.files import write_atomically
 from index.people import People
-from index.records import (
-    BackgroundSource,
-    EmbeddingsFile,
-    NewEmbeddingsFile,
-    NewWork,
-    Work,
-    check_channel,
-)
+from index.records import BackgroundSource, EmbeddingsFile, NewWork, Work
 from index.rights import RightsRegister
 from index.search_index import SearchIndex
+from index.turns import turn
 from index.upkeep import (
     BACKGROUND,
     EMBEDDINGS,
@@ -61,19 +57,11 @@ from index.upkeep import (
     measure,
     sweep_orphans,
 )
-from index.vectors import MAX_FRAMES, Hits
+from index.vectors import Hits
 
 LOCK_TIMEOUT_S = 60.0
 
 _CATALOGUE_ID = "catalogue-id"
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelEmbeddings:
-    """What one channel sees in a work, and with which descriptor."""
-
-    space: str  # descriptor's name and digest of its weights: "sscd-distilled@240436cc531e"
-    embeddings: Embeddings
 
 
 class ReferenceIndex:
@@ -84,13 +72,18 @@ class ReferenceIndex:
     index, writes, or asks for the `fingerprint` or a `refresh`.
     """
 
-    def __init__(self, home: Path, catalog: Catalog, lock: filelock.BaseFileLock) -> None:
+    def __init__(
+        self, home: Path, catalog: Catalog, lock: filelock.BaseFileLock, sizes: Sizes
+    ) -> None:
         self.home = home
         self._catalog = catalog
         self._lock = lock
-        self._people = People(catalog, partial(_turn, lock, home))
-        self._rights = RightsRegister(catalog, partial(_turn, lock, home))
-        self._search = SearchIndex(home, catalog)
+        self._people = People(catalog, partial(turn, lock, home))
+        self._rights = RightsRegister(catalog, partial(turn, lock, home))
+        self._search = SearchIndex(home, catalog, sizes)
+        self._compactor = Compactor(
+            home, self._search, partial(turn, lock, home), partial(sweep_orphans, home, catalog)
+        )
         self._has_written = False
         self._background: dict[tuple[str, str], NDArray[np.float32]] = {}  # by channel and space
 
@@ -101,6 +94,7 @@ class ReferenceIndex:
         database_url: str | None = None,
         *,
         lock_timeout: float = LOCK_TIMEOUT_S,
+        sizes: Sizes = SIZES,
     ) -> ReferenceIndex:
         """Open the index in a home folder, making both if need be.
 
@@ -112,6 +106,8 @@ class ReferenceIndex:
             SQLAlchemy URL of the catalogue; None for the SQLite file in `home`.
         lock_timeout
             Seconds to wait for another process that is writing.
+        sizes
+            How many vectors are kept how.
 
         Raises
         ------
@@ -127,7 +123,7 @@ class ReferenceIndex:
         lock = filelock.FileLock(home / "writer.lock", timeout=lock_timeout)
         belongs = home / _CATALOGUE_ID
         if not belongs.exists():
-            with _turn(lock, home):
+            with turn(lock, home):
                 catalog = Catalog.create(url)
                 write_atomically(belongs, lambda file: file.write(catalog.id.encode()))
         else:
@@ -139,7 +135,7 @@ class ReferenceIndex:
                 f"the files in {home} belong to another catalogue than {catalog.address}: give "
                 "the database they were made with, or use another --home"
             )
-        return cls(home, catalog, lock)
+        return cls(home, catalog, lock, sizes)
 
     def __enter__(self) -> Self:
         return self
@@ -155,26 +151,37 @@ class ReferenceIndex:
         self.close(flush=error is None)
 
     def close(self, *, flush: bool = True) -> None:
-        """Write what is derived (unless told not to), and let go of the database."""
+        """Write what is derived (unless told not to), and let go of the database.
+
+        A compaction that has begun is waited for; without `flush` it is called off.
+        """
         try:
             if flush:
                 self.flush()
+            self._compactor.finish(stop=not flush)
         finally:
+            self._compactor.finish(stop=True)
             self._catalog.close()
 
     def flush(self) -> None:
-        """Write FAISS files that are out of date, and sweep what a crash has left."""
+        """Write FAISS files that are out of date, and sweep what a crash has left.
+
+        Where more has changed in a large one than is quickly searched, it begins to be compacted,
+        beside all else; see `index.compaction`.
+        """
         if not self._search.unsaved:
             return
         try:
             # One who has only mended files for itself leaves it to others rather than wait.
-            with _turn(self._lock, self.home, timeout=None if self._has_written else 0):
+            with turn(self._lock, self.home, timeout=None if self._has_written else 0):
                 self._search.flush()
                 sweep_orphans(self.home, self._catalog)
         except IndexBusyError:
             if self._has_written:
                 raise
         else:
+            if self._has_written:
+                self._compactor.start()
             self._has_written = False
 
     # Works
@@ -204,16 +211,21 @@ class ReferenceIndex:
         if not channels:
             raise InvalidWorkError(f"work {work.id!r} has no embeddings to find it by")
         for channel, content in channels.items():
-            _check_content(f"work {work.id!r}", channel, content)
+            check_content(f"work {work.id!r}", channel, content)
         with self._writing():
             self._catalog.check_free(work)
             for channel, content in channels.items():
                 self._check_fits(channel, content)
-            files = [self._write(channel, content) for channel, content in channels.items()]
+            files = [
+                write_content(self.home, EMBEDDINGS, channel, content)
+                for channel, content in channels.items()
+            ]
             enrolled = self._catalog.add_work(work, files)
             self._search.add(
                 enrolled.number, {name: content.embeddings for name, content in channels.items()}
             )
+        if self._search.may_be_due:  # what is searched one by one must not grow without end
+            self._compactor.start()
         return enrolled
 
     def add_channel(self, work_id: str | int, channel: str, content: ChannelEmbeddings) -> None:
@@ -228,10 +240,12 @@ class ReferenceIndex:
         """
         with self._writing():
             work = self._catalog.work(work_id)
-            _check_content(f"work {work.id!r}", channel, content)
+            check_content(f"work {work.id!r}", channel, content)
             self._catalog.check_without(work, channel)
             self._check_fits(channel, content)
-            self._catalog.add_embeddings(work.number, self._write(channel, content))
+            self._catalog.add_embeddings(
+                work.number, write_content(self.home, EMBEDDINGS, channel, content)
+            )
             self._search.add(work.number, {channel: content.embeddings})
 
     def update(self, work: Work) -> Work:
@@ -246,7 +260,7 @@ class ReferenceIndex:
 
     def update_all(self, works: Sequence[Work]) -> list[Work]:
         """Do as `update` with several works: with all, or with none if one is refused."""
-        with _turn(self._lock, self.home):
+        with turn(self._lock, self.home):
             return self._catalog.update_works(works)
 
     def remove(self, work_id: str | int) -> Work:
@@ -329,12 +343,12 @@ class ReferenceIndex:
         IndexBusyError
             Another process is writing.
         """
-        _check_content(f"background {source!r}", channel, content)
-        with _turn(self._lock, self.home):
+        check_content(f"background {source!r}", channel, content)
+        with turn(self._lock, self.home):
             self._catalog.check_new_background(source_digest, channel, content.space)
             for other in self._catalog.background_sources(channel, content.space)[:1]:
-                _check_width(f"the background's files in channel {channel!r}", other, content)
-            file = self._write(channel, content, BACKGROUND)
+                check_width(f"the background's files in channel {channel!r}", other, content)
+            file = write_content(self.home, BACKGROUND, channel, content)
             added = self._catalog.add_background(source, source_digest, file)
             self._background = {}
         return added
@@ -347,7 +361,7 @@ class ReferenceIndex:
         UnknownBackgroundError, IndexBusyError
             There is no such footage, or another process is writing.
         """
-        with _turn(self._lock, self.home):
+        with turn(self._lock, self.home):
             removed = self._catalog.background_source(number)
             self._catalog.remove_background(number)
             (self.home / removed.file).unlink(missing_ok=True)
@@ -545,7 +559,7 @@ class ReferenceIndex:
                             "damaged embeddings files are dealt with"
                         )
                     else:
-                        self._search.rebuild(channel)
+                        self._search.adopt(channel, self._search.build(channel))
                 sweep_orphans(self.home, self._catalog)
                 if about_people:
                     erase_leftovers(self._catalog)
@@ -554,21 +568,26 @@ class ReferenceIndex:
     def compact(self) -> Compaction:
         """Build all FAISS files anew from the embeddings files, and sweep orphans.
 
+        Others can search and write while they are being built.
+
         Raises
         ------
         DamagedFileError
             An embeddings file cannot be read; `verify` names the work.
         """
-        with self._writing():
-            channels = self._channels()
+        channels = self._channels()
+        with self._compactor.alone():
             for channel in channels:
-                self._search.rebuild(channel)
+                store = self._search.build(channel)
+                with self._writing():
+                    self._search.adopt(channel, store)
+        with self._writing():
             swept = sweep_orphans(self.home, self._catalog)
         return Compaction(tuple(channels), tuple(swept), sum(swept.values()))
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with _turn(self._lock, self.home):
+        with turn(self._lock, self.home):
             self._has_written = True
             yield
 
@@ -583,56 +602,7 @@ class ReferenceIndex:
             raise UnknownWorkError(f"work {work.id!r} has no embeddings in channel {channel!r}")
         return files[0]
 
-    def _write(
-        self, channel: str, content: ChannelEmbeddings, folder: str = EMBEDDINGS
-    ) -> NewEmbeddingsFile:
-        name = f"{folder}/{channel}-{secrets.token_hex(16)}.npz"
-        return NewEmbeddingsFile(
-            channel=channel,
-            space=content.space,
-            file=name,
-            digest=write_embeddings(self.home / name, content.embeddings),
-            count=len(content.embeddings),
-            dim=content.embeddings.dim,
-        )
-
     def _check_fits(self, channel: str, content: ChannelEmbeddings) -> None:
         self.check_space(channel, content.space)
         for file in self._catalog.embeddings_files(channel=channel, limit=1):
-            _check_width(f"the works in channel {channel!r}", file, content)
-
-
-def _check_width(others: str, file: NewEmbeddingsFile, content: ChannelEmbeddings) -> None:
-    if file.dim != content.embeddings.dim:
-        raise SpaceMismatchError(
-            f"{others} have vectors of {file.dim} dimensions, these have "
-            f"{content.embeddings.dim}, and both claim to be {file.space}"
-        )
-
-
-def _check_content(what: str, channel: str, content: ChannelEmbeddings) -> None:
-    check_channel(channel)
-    if not content.space:
-        raise InvalidWorkError(f"channel {channel!r} does not say what its vectors were made with")
-    if not 1 <= len(content.embeddings) <= MAX_FRAMES:
-        raise InvalidWorkError(
-            f"{what} has {len(content.embeddings)} frames to find it by in channel "
-            f"{channel!r}: from 1 to {MAX_FRAMES} are possible (are all its frames black, or of "
-            "one colour?)"
-        )
-
-
-@contextmanager
-def _turn(lock: filelock.BaseFileLock, home: Path, timeout: float | None = None) -> Iterator[None]:
-    try:
-        lock.acquire(timeout)
-    except filelock.Timeout as error:
-        raise IndexBusyError(
-            f"another process is writing to the index in {home} and has not finished after "
-            f"{lock.timeout if timeout is None else timeout:.0f} s: wait for it to end, then try "
-            "again"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+            check_width(f"the works in channel {channel!r}", file, content)

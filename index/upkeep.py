@@ -9,18 +9,28 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from index.catalog import Catalog
+from index.drafts import DRAFT_SUFFIX, is_in_use
 from index.embeddings import read_embeddings
 from index.errors import DamagedFileError
 from index.files import TEMPORARY_SUFFIX
 from index.people_rows import count
 from index.records import NewEmbeddingsFile
 from index.search_index import FOLDER as VECTORS
+from index.store_files import (
+    MAIN_SUFFIX,
+    MANIFEST_SUFFIX,
+    RECENT_SUFFIX,
+    parts_of,
+    structure_of,
+)
 
 EMBEDDINGS = "embeddings"  # folder of the works' embeddings files
 # Of the background's: apart, since versions that do not know these would take them for orphans.
 BACKGROUND = "background"
 
-_OURS = {".npz", ".faiss", TEMPORARY_SUFFIX}
+_OURS = {
+    ".npz", MAIN_SUFFIX, RECENT_SUFFIX, MANIFEST_SUFFIX, DRAFT_SUFFIX, TEMPORARY_SUFFIX,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,8 @@ class ChannelStats:
     space: str
     works: int
     vectors: int
-    bytes: int  # on disk: embeddings files and FAISS file
+    bytes: int  # on disk: embeddings files and FAISS files
+    structure: str = "exact"  # or FAISS's name of it: "IVF2000,SQfp16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +71,28 @@ def measure(home: Path, catalog: Catalog) -> IndexStats:
     counts: Counter[str] = Counter()
     vectors: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
+    structures: dict[str, str] = {}
     for file in catalog.embeddings_files():
         spaces[file.channel] = file.space
         counts[file.channel] += 1
         vectors[file.channel] += file.count
         sizes[file.channel] += _size(home / file.file)
     for channel, index_file in catalog.index_files().items():
-        sizes[channel] += _size(home / index_file.file)
+        sizes[channel] += sum(map(_size, parts_of(home / index_file.file)))
+        structures[channel] = structure_of(home / index_file.file)
     with Session(catalog.engine) as session:
         people, faces = count(session)
     return IndexStats(
         works=len(works),
         seconds=sum(work.duration for work in works),
         channels={
-            channel: ChannelStats(space, counts[channel], vectors[channel], sizes[channel])
+            channel: ChannelStats(
+                space,
+                counts[channel],
+                vectors[channel],
+                sizes[channel],
+                structures.get(channel, "exact"),
+            )
             for channel, space in sorted(spaces.items())
         },
         people=people,
@@ -120,15 +139,19 @@ def _check(home: Path, file: NewEmbeddingsFile) -> None:
 def find_orphans(home: Path, catalog: Catalog) -> dict[str, int]:
     """Files that nothing in the catalogue speaks of: name relative to home, and bytes.
 
-    Only to be asked while no other process writes: its files come before their rows.
+    Only to be asked while no other process writes: its files come before their rows. What is
+    being built aside meanwhile is none.
     """
     known = {file.file for file in catalog.embeddings_files()}
     known |= {file.file for file in catalog.background_sources()}
-    known |= {file.file for file in catalog.index_files().values()}
+    for file in catalog.index_files().values():
+        known |= {f"{VECTORS}/{part.name}" for part in parts_of(home / file.file)}
     orphans = {}
     for folder in (EMBEDDINGS, BACKGROUND, VECTORS):
         for path in sorted((home / folder).glob("*")):
             name = f"{folder}/{path.name}"
+            if path.suffix == DRAFT_SUFFIX and is_in_use(path):
+                continue
             if path.suffix in _OURS and name not in known:
                 orphans[name] = _size(path)
     return orphans

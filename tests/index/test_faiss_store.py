@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import faiss
 import numpy as np
 import pytest
@@ -111,9 +114,10 @@ def test_failed_save_leaves_the_old_file(tmp_path):
 
 def test_verify_finds_contradictions():
     store = FaissStore(DIM)
-    store._index.add_with_ids(some_vectors(2), np.array([5, 9], dtype=np.int64))
-    store._index.add_with_ids(np.zeros((1, DIM), np.float32), np.array([1 << 24], dtype=np.int64))
-    frames, length = store.verify()
+    store._recent.add_with_ids(some_vectors(2), np.array([5, 9], dtype=np.int64))
+    store._recent.add_with_ids(np.zeros((1, DIM), np.float32), np.array([1 << 24], dtype=np.int64))
+    works, frames, length = store.verify()
+    assert works == "it does not hold the works that it should"
     assert frames == "work 0: its frames are not 0 to 1"
     assert "length 0" in length
 
@@ -124,3 +128,11 @@ def test_search_leaves_the_setting_of_faiss_alone():
     store.add(1, some_vectors(10))
     assert (store.search(some_vectors(64), 1).ids != NO_ID).all()
     assert faiss.cvar.distance_compute_blas_threshold == before
+
+
+def test_loading_faiss_leaves_the_environment_alone():
+    code = (
+        "import os; before = dict(os.environ); import index.faiss_store; "
+        "assert os.environ == before, os.environ"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
