@@ -7,13 +7,14 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 
 from detector.describe import OnProgress
 from detector.descriptors import Descriptor, space_of
 from detector.faces import FaceChannel
-from detector.inputs import InputError, Source
+from detector.inputs import InputError, Source, digest_of
 from detector.output import from_json, submission_values, to_json
 from detector.pipeline import NOTHING_KNOWN, scan
 from detector.settings import Settings
@@ -31,9 +32,9 @@ _AHEAD = 2  # uploads per worker that may be finished before their turn to be re
 class Batch:
     """A scan of many uploads.
 
-    Results are remembered in the catalogue by what they depend on: the file's size and time, how it
-    came in, the descriptors, the settings, and all that is enrolled. A batch that was stopped goes
-    on with `resume` and scans again only what changed.
+    Results are remembered in the catalogue by what they depend on: the file's content, how it came
+    in, the descriptors, the settings, and all that is enrolled. A batch that was stopped goes on
+    with `resume` and scans again only what changed; the same content under another name is known.
 
     Parameters
     ----------
@@ -102,6 +103,7 @@ class Batch:
     def _scan(self, source: Source, on_progress: OnProgress | None) -> ScanResult:
         submission = self._submission_of(source)
         try:
+            state = source.state()
             key = self._key(source, submission)
         except InputError as error:
             return ScanResult(
@@ -113,7 +115,8 @@ class Batch:
             )
         known = self._index.recall_scan(key) if self._resume else None
         if known is not None:
-            return from_json(json.loads(known))
+            recalled = from_json(json.loads(known))
+            return replace(recalled, source=source.name, query_id=source.stem)
         result = scan(
             source,
             self._index,
@@ -126,11 +129,29 @@ class Batch:
             on_progress=on_progress,
         )
         # What could not be read now may be readable later (a share that was not mounted).
-        if result.status is not Status.UNREADABLE:
-            self._index.remember_scan(key, json.dumps(to_json(result)))
+        if result.status is Status.UNREADABLE:
+            return result
+        if _state(source) != state:
+            reasons = filter(None, (result.reason, "the file changed while it was scanned"))
+            return replace(result, status=Status.PARTIAL, reason="; ".join(reasons))
+        self._index.remember_scan(key, json.dumps(to_json(result)))
         return result
 
     def _key(self, source: Source, submission: Submission) -> str:
+        # What lies elsewhere is told by its address and its server's mark: it would have to be
+        # fetched for its content.
+        if source.is_url:
+            content = f"{source.name}\0{source.state()}"
+        else:
+            with source.local() as path:
+                content = digest_of(path)
         came_in = json.dumps(submission_values(submission))
-        text = "\0".join((source.name, source.state(), came_in, self._conditions))
+        text = "\0".join((content, came_in, self._conditions))
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _state(source: Source) -> str | None:
+    try:
+        return source.state()
+    except InputError:
+        return None

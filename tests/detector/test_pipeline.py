@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from detector.batch import Batch
+from detector.describe import OnProgress
 from detector.descriptors import Descriptor, space_of
 from detector.descriptors.sscd import SscdDescriptor
 from detector.inputs import InputError, Source
@@ -396,22 +397,12 @@ def test_a_batch_goes_on_where_it_stopped(
 
 
 @pytest.fixture
-def replaced(
-    index: ReferenceIndex,
-    samples: SampleSet,
-    descriptors: Descriptors,
-    settings: Settings,
-    tmp_path: Path,
+def scanned(
+    index: ReferenceIndex, samples: SampleSet, descriptors: Descriptors, settings: Settings
 ) -> tuple[Source, ScanResult]:
-    """Scan an upload, then put noise of the same size and time in its place."""
-    path = tmp_path / "upload.mp4"
-    shutil.copyfile(upload(samples, "bunny-low-quality").name, path)
-    source = Source(str(path))
+    """Scan an upload; a result with the same timings is remembered, not scanned anew."""
+    source = upload(samples, "phone-call")
     (result,) = Batch(index, descriptors, settings).run([source])
-    assert found(result) == {"bigbuckbunny"}
-    stat = path.stat()
-    path.write_bytes(b"\xff" * stat.st_size)
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     return source, result
 
 
@@ -427,62 +418,93 @@ def rescan(
 
 
 def test_what_was_scanned_is_not_decoded_again(
-    replaced: tuple[Source, ScanResult],
+    scanned: tuple[Source, ScanResult],
     index: ReferenceIndex,
     descriptors: Descriptors,
     settings: Settings,
 ) -> None:
-    source, result = replaced
+    source, result = scanned
     assert rescan(source, index, descriptors, settings, resume=True) == result
+    assert rescan(source, index, descriptors, settings).timings != result.timings
 
 
-def test_without_resume_all_is_scanned_anew(
-    replaced: tuple[Source, ScanResult],
+def test_the_same_content_under_another_name_is_known(
+    scanned: tuple[Source, ScanResult],
     index: ReferenceIndex,
     descriptors: Descriptors,
     settings: Settings,
+    tmp_path: Path,
 ) -> None:
-    source, _ = replaced
-    assert rescan(source, index, descriptors, settings).status is Status.UNREADABLE
+    source, result = scanned
+    again = Source(shutil.copyfile(source.name, str(tmp_path / "again.mp4")))
+    expected = replace(result, source=again.name, query_id="again")
+    assert rescan(again, index, descriptors, settings, resume=True) == expected
 
 
-def test_a_changed_upload_is_scanned_anew(
-    replaced: tuple[Source, ScanResult],
+def test_other_content_of_the_same_name_size_and_time_is_scanned_anew(
     index: ReferenceIndex,
+    samples: SampleSet,
     descriptors: Descriptors,
     settings: Settings,
+    tmp_path: Path,
 ) -> None:
-    source, _ = replaced
-    os.utime(source.name, ns=(10**18, 10**18))
+    path = tmp_path / "upload.mp4"
+    shutil.copyfile(upload(samples, "bunny-low-quality").name, path)
+    source = Source(str(path))
+    assert found(rescan(source, index, descriptors, settings)) == {"bigbuckbunny"}
+    stat = path.stat()
+    path.write_bytes(b"\xff" * stat.st_size)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     result = rescan(source, index, descriptors, settings, resume=True)
     assert result.status is Status.UNREADABLE
+
+
+def test_an_upload_that_changes_while_it_is_read_is_told_and_not_remembered(
+    index: ReferenceIndex,
+    samples: SampleSet,
+    descriptors: Descriptors,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "upload.mp4"
+    shutil.copyfile(upload(samples, "phone-call").name, path)
+    source = Source(str(path))
+
+    def growing(_: Source) -> OnProgress:
+        return lambda *_: os.utime(path, ns=(0, 0))
+
+    (result,) = Batch(index, descriptors, settings).run([source], growing)
+    assert (result.status, result.reason) == (
+        Status.PARTIAL,
+        "the file changed while it was scanned",
+    )
+    assert rescan(source, index, descriptors, settings, resume=True).status is Status.OK
 
 
 def test_with_other_settings_or_another_least_score_all_is_scanned_anew(
-    replaced: tuple[Source, ScanResult],
+    scanned: tuple[Source, ScanResult],
     index: ReferenceIndex,
     descriptors: Descriptors,
     settings: Settings,
 ) -> None:
-    source, _ = replaced
+    source, result = scanned
     finer = settings.model_copy(update={"rate": 3.0})
-    for result in (
+    for other in (
         rescan(source, index, descriptors, finer, resume=True),
         rescan(source, index, descriptors, settings, resume=True, min_score=0.1),
     ):
-        assert result.status is Status.UNREADABLE
+        assert other.timings != result.timings
 
 
 def test_after_a_work_was_added_or_removed_all_is_scanned_anew(
-    replaced: tuple[Source, ScanResult],
+    scanned: tuple[Source, ScanResult],
     index: ReferenceIndex,
     descriptors: Descriptors,
     settings: Settings,
 ) -> None:
-    source, _ = replaced
+    source, result = scanned
     index.remove("bikes")
-    result = rescan(source, index, descriptors, settings, resume=True)
-    assert result.status is Status.UNREADABLE
+    assert rescan(source, index, descriptors, settings, resume=True).timings != result.timings
 
 
 def test_what_could_not_be_read_is_tried_again(
