@@ -22,7 +22,7 @@ def index_stats(home: Home = None) -> None:
         for name, channel in stats.channels.items():
             typer.echo(
                 f"channel   {name}: {channel.vectors} vectors of {channel.works} works, "
-                f"{channel.bytes / 1e6:.1f} MB, {channel.space}"
+                f"{channel.structure}, {channel.bytes / 1e6:.1f} MB, {channel.space}"
             )
         if stats.people:
             typer.echo(f"people    {stats.people} with {stats.faces} faces")
