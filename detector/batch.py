@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -84,7 +84,7 @@ class Batch:
         self,
         sources: Sequence[Source],
         on_progress: Callable[[Source], OnProgress] | None = None,
-    ) -> Iterator[ScanResult]:
+    ) -> Generator[ScanResult]:
         """Scan all sources; yield one result for each, in their order."""
         with ThreadPoolExecutor(self._workers, thread_name_prefix="scan") as pool:
             running: deque[Future[ScanResult]] = deque()

@@ -15,11 +15,14 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from detector.describe import OnProgress
 from detector.inputs import Source
@@ -27,6 +30,14 @@ from detector.logs import is_json, say
 from detector.text import visible
 
 __all__ = ["Files", "say"]
+
+
+class _PerMinute(ProgressColumn):
+    """How many files are done in a minute."""
+
+    def render(self, task: Task) -> Text:
+        is_of_all = task.id == 0 and task.speed
+        return Text(f"{60 * (task.speed or 0):.3g}/min" if is_of_all else "", "progress.data.speed")
 
 
 class Files:
@@ -45,6 +56,7 @@ class Files:
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
+                _PerMinute(),
                 TimeElapsedColumn(),
                 TimeRemainingColumn(),
                 console=console,
@@ -53,6 +65,8 @@ class Files:
             if console.is_terminal and not is_json()
             else None
         )
+        self._verb = verb
+        self._flagged = 0
         self._total = total
         self._done = 0
         self._all = self._bars.add_task(verb, total=total) if self._bars else TaskID(0)
@@ -94,6 +108,7 @@ class Files:
         source: Source,
         outcome: str,
         *,
+        is_flagged: bool = False,
         message: str | None = None,
         level: int = logging.INFO,
         **fields: Any,
@@ -102,6 +117,8 @@ class Files:
 
         Parameters
         ----------
+        is_flagged
+            Flagged ones are counted beside the bar.
         message, level, fields
             For programs that read the log, see `detector.logs.say`; the outcome unless given.
         """
@@ -110,7 +127,9 @@ class Files:
         if self._bars:
             if source.name in self._open:
                 self._bars.remove_task(self._open.pop(source.name))
-            self._bars.advance(self._all)
+            self._flagged += is_flagged
+            told = f"{self._verb}, {self._flagged} flagged" if self._flagged else self._verb
+            self._bars.update(self._all, advance=1, description=told)
         else:
             line = f"[{self._done}/{self._total}] {line}"
         place = {"source": source.name, "number": self._done, "total": self._total}

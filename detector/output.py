@@ -9,9 +9,8 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
 from typing import Any, Protocol, TextIO
 
@@ -312,17 +311,34 @@ def _what_is_found(match: Match) -> str:
     return f"{only}{match.ref_id} {match.score:.2f}"
 
 
-def summary(results: Sequence[ScanResult]) -> str:
-    """Say in a line what a whole batch came to."""
-    counts = Counter(result.status for result in results)
-    flagged = sum(result.verdict.is_flagged for result in results)
-    seconds = sum(result.duration or 0.0 for result in results)
-    text = (
-        f"{len(results)} uploads, {clock(seconds)} of video: {flagged} flagged, "
-        f"{counts[Status.PARTIAL]} read in part, {counts[Status.UNREADABLE]} unreadable"
-    )
-    faces = [result.faces for result in results if result.faces is not None]
-    return f"{text}; {faces_in_words(faces)}" if faces else text
+class Tally:
+    """What a batch comes to: counted as it goes, so that no result has to be kept for that."""
+
+    def __init__(self) -> None:
+        self.uploads = self.flagged = self.unreadable = self.partial = 0
+        self.seconds = 0.0  # of video
+        self._faces: FaceCounts | None = None
+
+    def add(self, result: ScanResult) -> None:
+        self.uploads += 1
+        self.flagged += result.verdict.is_flagged
+        self.unreadable += result.status is Status.UNREADABLE
+        self.partial += result.status is Status.PARTIAL
+        self.seconds += result.duration or 0.0
+        if result.faces is not None:
+            before = self._faces or FaceCounts()
+            both = zip(astuple(before), astuple(result.faces), strict=True)
+            self._faces = FaceCounts(*(one + other for one, other in both))
+
+    def summary(self, wall: float | None = None) -> str:
+        """Say it in a line; with `wall`, the seconds that it took, how fast that was."""
+        text = f"{self.uploads} uploads, {clock(self.seconds)} of video"
+        if wall:
+            text += f" in {clock(wall)} ({self.seconds / wall:.3g} times real time)"
+        text += (
+            f": {self.flagged} flagged, {self.partial} read in part, {self.unreadable} unreadable"
+        )
+        return text if self._faces is None else f"{text}; {faces_in_words([self._faces])}"
 
 
 def faces_in_words(counts: Sequence[FaceCounts]) -> str:

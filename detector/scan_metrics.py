@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -31,8 +31,12 @@ _EVERY_S = 5.0
 _LOOPBACK = "127.0.0.1"
 _log = logging.getLogger(__name__)
 
-Watching: TypeAlias = Callable[[Iterable[ScanResult]], Iterator[ScanResult]]
-"""Hands on results, and counts each."""
+
+class Watching(Protocol):
+    """Hands on results, and counts each."""
+
+    def __call__(self, results: Iterable[ScanResult], more: int = 0) -> Iterator[ScanResult]:
+        """Hand on the results of so many uploads more than were known to wait."""
 
 
 class ScanMetrics:
@@ -82,8 +86,9 @@ class ScanMetrics:
         self._started.set_to_current_time()
         self._latest.set_to_current_time()
 
-    def watching(self, results: Iterable[ScanResult]) -> Iterator[ScanResult]:
-        """Hand on results, and count each."""
+    def watching(self, results: Iterable[ScanResult], more: int = 0) -> Iterator[ScanResult]:
+        """Hand on results, and count each; `more` uploads than were known were waiting."""
+        self._waiting.inc(more)
         for result in results:
             self.count(result)
             yield result

@@ -25,7 +25,10 @@ _MOST_NAMED = 5  # files in a message
 
 
 def known_submissions(
-    path: Path | None, uploader: str | None, territory: str | None, sources: Sequence[Source]
+    path: Path | None,
+    uploader: str | None,
+    territory: str | None,
+    sources: Sequence[Source] | None,
 ) -> Submissions:
     """Return how the uploads came in; say on stderr which rows of the CSV are of none of them.
 
@@ -35,6 +38,8 @@ def known_submissions(
         The CSV, if there is one.
     uploader, territory
         Of all uploads that it does not name.
+    sources
+        All uploads; None if more may come.
 
     Raises
     ------
@@ -45,7 +50,7 @@ def known_submissions(
     if path is None:
         return Submissions(otherwise=others)
     submissions = read_submissions(path).otherwise(others)
-    unmatched = submissions.unmatched(sources)
+    unmatched = () if sources is None else submissions.unmatched(sources)
     if unmatched:
         names = ", ".join(map(visible, unmatched[:_MOST_NAMED]))
         more = len(unmatched) - _MOST_NAMED

@@ -73,7 +73,8 @@ def make_set(
 ) -> tuple[list[tuple[str, Path]], list[Upload]]:
     """Make the uploads; return the works to enrol, (id, file), and the uploads.
 
-    `same` as in `choose_clips`; `families` of edits to make copies with, all if none is named.
+    `same` as in `choose_clips`, and also groups of which one shows other footage; `families` of
+    edits to make copies with, all if none is named.
     """
     copies = plan_copies(references, others, seed, per_cell)
     plans = [plan for plan in copies if not families or plan.family in families]
@@ -91,7 +92,8 @@ def make_set(
 
 def _with_twins(upload: Upload, groups: Sequence[set[str]]) -> Upload:
     copied = {box.ref_id for box in upload.truth}
-    twins = {name for group in groups if group & copied for name in group - copied}
+    shown = copied | upload.plan.shown
+    twins = {name for group in groups if group & shown for name in group - copied}
     return replace(upload, twins=frozenset(twins))
 
 

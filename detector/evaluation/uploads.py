@@ -71,6 +71,9 @@ class Piece:
     kind: str  # "copy", "other", "still" or "generated"
 
 
+_WITH_OTHERS = ("stack", "picture-in-picture")  # families that show other clips beside
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How an upload is made."""
@@ -87,6 +90,14 @@ class Plan:
     def is_negative(self) -> bool:
         return all(piece.kind != "copy" for piece in self.pieces)
 
+    @property
+    def shown(self) -> frozenset[str]:
+        """File stems of all clips that it shows."""
+        beside = self.others if self.family in _WITH_OTHERS else ()
+        return frozenset(
+            Path(source).stem for source in (*(piece.source for piece in self.pieces), *beside)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Upload:
@@ -96,7 +107,7 @@ class Upload:
     path: Path
     truth: tuple[Box, ...]  # the copied intervals, in order of upload time
     words: str  # what was done, in words
-    twins: frozenset[str] = frozenset()  # works that show the same as those copied, under other ids
+    twins: frozenset[str] = frozenset()  # works that show the same as it does, under other ids
 
 
 # --- which clips --------------------------------------------------------------------------------

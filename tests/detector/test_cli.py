@@ -3,8 +3,11 @@
 import csv
 import io
 import json
+import shutil
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -261,3 +264,31 @@ def test_settings_come_from_the_environment_then_the_workspace(tmp_path, monkeyp
 
 def test_every_setting_says_what_it_is():
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_a_watched_folder_is_scanned_as_files_come_and_the_end_is_orderly(home, samples, tmp_path):
+    uploads, output = tmp_path / "uploads", tmp_path / "flags.jsonl"
+    uploads.mkdir()
+    copies = [sample.path for sample in samples.uploads if sample.copies][:2]
+    shutil.copyfile(copies[0], uploads / "first.mp4")
+    arguments = ["scan", uploads, "--watch", "--every", "0.2", "--format", "jsonl"]
+    arguments += ["--output", output, "--home", home]
+    with subprocess.Popen([sys.executable, "-m", "detector", *map(str, arguments)]) as watching:
+        wait_for_lines(output, 1, watching)
+        shutil.copyfile(copies[1], uploads / "second.mp4")
+        wait_for_lines(output, 2, watching)
+        watching.send_signal(signal.SIGTERM)
+    assert watching.returncode == 1
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [line["query_id"] for line in lines] == ["first", "second"]
+
+
+def wait_for_lines(path, count, process):
+    while not path.exists() or path.read_text().count("\n") < count:
+        assert process.poll() is None
+        threading.Event().wait(0.05)
+
+
+def test_watching_wants_a_format_that_needs_no_end(home, tmp_path):
+    result = run("scan", tmp_path, "--watch", "--home", home)
+    assert (result.exit_code, "--format jsonl or csv" in result.stderr) == (2, True)

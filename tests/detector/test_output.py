@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from detector.output import from_json, open_writer, outcome, summary, to_json
+from detector.output import Tally, from_json, open_writer, outcome, to_json
 from detector.text import clock
 from detector.types import (
     Appearance,
@@ -349,13 +349,25 @@ def test_the_outcome_of_a_scan_fits_in_a_line() -> None:
     assert outcome(seen(appearance(likeness=Likeness.RESEMBLES))) == "clear; resembles anna 0.31"
 
 
+def tally(*results: ScanResult) -> Tally:
+    counted = Tally()
+    for result in results:
+        counted.add(result)
+    return counted
+
+
+def test_the_summary_tells_how_fast_it_was() -> None:
+    text = tally(flagged(), UNREADABLE, CLEAR).summary(10)
+    assert text.startswith("3 uploads, 1:25.2 of video in 0:10.0 (8.53 times real time): 1 flagged")
+
+
 def test_the_summary_counts_what_matters() -> None:
-    text = summary([flagged(), UNREADABLE, CLEAR])
+    text = tally(flagged(), UNREADABLE, CLEAR).summary()
     assert text == "3 uploads, 1:25.2 of video: 1 flagged, 0 read in part, 1 unreadable"
 
 
 def test_the_summary_counts_faces_where_somebody_looked_for_them() -> None:
-    text = summary([seen(), seen(), CLEAR])
+    text = tally(seen(), seen(), CLEAR).summary()
     assert text.endswith(
         "0 unreadable; 24 faces followed, 4 likely, 0 resemble, 20 unknown; nothing is kept of the "
         "unknown"

@@ -13,6 +13,7 @@ from detector.evaluation.edits import FAMILIES, Strength
 from detector.evaluation.figures import measure
 from detector.evaluation.generated import GENERATED
 from detector.evaluation.metrics import Box
+from detector.evaluation.running import _with_twins
 from detector.evaluation.uploads import (
     LINES,
     STRUCTURES,
@@ -267,3 +268,13 @@ def test_a_made_set_is_scanned_and_measured(
         ("speed", 1, 1),
         ("mirror", 1, 1),
     }
+
+
+def test_works_that_show_the_same_as_an_upload_are_its_twins(tmp_path: Path) -> None:
+    pieces = (Piece("/films/a.mp4", 0, 3, "copy"), Piece("/clips/b.mp4", 0, 3, "other"))
+    plan = Plan("one", "none", Strength.LIGHT, 1, pieces, True, ("/clips/c.mp4",))
+    truth = (Box("one", "a", 0, 3, 0, 3),)
+    groups = [{"a", "again"}, {"b", "protected"}, {"c", "never shown"}]
+    assert _with_twins(Upload(plan, tmp_path, truth, ""), groups).twins == {"again", "protected"}
+    beside = replace(plan, family="stack")
+    assert "never shown" in _with_twins(Upload(beside, tmp_path, truth, ""), groups).twins
