@@ -93,7 +93,7 @@ def make_set(
 def _with_twins(upload: Upload, groups: Sequence[set[str]]) -> Upload:
     copied = {box.ref_id for box in upload.truth}
     shown = copied | upload.plan.shown
-    twins = {name for group in groups if group & shown for name in group - copied}
+    twins = {name for group in groups if group & shown for name in group - shown}
     return replace(upload, twins=frozenset(twins))
 
 
