@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import cv2
 import numpy as np
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from databases import KINDS, ServerDatabase
+from hypothesis import HealthCheck, settings
+from made_once import made_once
 
 from detector.assets import ASSETS, fetch
 from detector.samples import (
@@ -26,37 +28,77 @@ from detector.samples import (
     resized,
     write_clip,
 )
+from index.cipher import KEY_BYTES
+
+# On a busy machine anything may take long; that is no fault of what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, object, object]:
+    """Write out what is no text, such as the names in hostile tests: processes tell in UTF-8."""
+    return _as_utf8((yield))
+
+
+def _as_utf8(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, list | tuple):
+        return type(value)(map(_as_utf8, value))
+    if isinstance(value, dict):
+        return {_as_utf8(name): _as_utf8(one) for name, one in value.items()}
+    return value
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_users_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the key of enrolled faces among the tests' files: the user's own is not touched."""
+
+    def make(folder: Path) -> Path:
+        path = folder / "people.key"
+        path.write_bytes(b64encode(os.urandom(KEY_BYTES)))
+        return path
+
+    key_file = made_once(tmp_path_factory, "key", make)  # what one process seals, all can open
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("MATCHCUT_PEOPLE_KEY", raising=False)
-        key_file = tmp_path_factory.mktemp("key") / "people.key"
         environment.setenv("MATCHCUT_PEOPLE_KEY_FILE", str(key_file))
         yield
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """URL of an empty database: every test that asks for it runs on SQLite and on PostgreSQL."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/database.sqlite"
-        return
+@pytest.fixture(scope="session")
+def postgresql() -> str:
+    """URL of a PostgreSQL server; where there is none, the test is skipped."""
     server = os.environ.get("MATCHCUT_TEST_POSTGRESQL")
     if not server:
         pytest.skip(
             "no PostgreSQL: `scripts/test` starts one where its programs are installed; else set "
-            "MATCHCUT_TEST_POSTGRESQL to the URL of a server on which databases can be made"
+            "MATCHCUT_TEST_POSTGRESQL to the URL of a server, for a superuser"
         )
-    name = f"matchcut_test_{uuid4().hex}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-        yield make_url(server).set(database=name).render_as_string(hide_password=False)
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
+    return server
+
+
+@pytest.fixture(scope="session")
+def empty_on_server(postgresql: str) -> Iterator[ServerDatabase]:
+    """Make a database with nothing in it on the server."""
+    database = ServerDatabase(postgresql)
+    yield database
+    database.close()
+
+
+def _empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of an empty database: every test that asks for it runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/database.sqlite"
+        return
+    with request.getfixturevalue("empty_on_server").lent() as url:
+        yield url
+
+
+database_url = pytest.fixture(_empty, name="database_url", params=KINDS)
+# The same, where the other name means a database that has its tables already.
+empty_database_url = pytest.fixture(_empty, name="empty_database_url", params=KINDS)
 
 
 @pytest.fixture(scope="session")
@@ -68,10 +110,14 @@ def portrait() -> Path:
 @pytest.fixture(scope="session")
 def portrait_clip(portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a clip of 1 s without a face and 2 s in which the camera moves over the portrait."""
-    path = tmp_path_factory.mktemp("portrait") / "interview.mp4"
-    still = load_picture(portrait)
-    write_clip(path, _moved_over(still, load_picture(fetch(ASSETS["coffee"]))))
-    return path
+
+    def make(folder: Path) -> Path:
+        path = folder / "interview.mp4"
+        still = load_picture(portrait)
+        write_clip(path, _moved_over(still, load_picture(fetch(ASSETS["coffee"]))))
+        return path
+
+    return made_once(tmp_path_factory, "portrait", make)
 
 
 def load_picture(path: Path) -> Picture:
@@ -89,7 +135,7 @@ def _moved_over(portrait: Picture, before: Picture) -> Iterator[TimedPicture]:
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> SampleSet:
     """Return the demo's films and uploads, built once for all tests; do not change the files."""
-    return build_samples(tmp_path_factory.mktemp("samples"))
+    return made_once(tmp_path_factory, "samples", build_samples)
 
 
 INSET = (240, 135, 210, 90)  # left, top, width, height in an upload of 480 x 270
@@ -119,19 +165,23 @@ def hidden_copies(
 
     `inset`, `brief inset` (gone before the upload ends) and `inverted`.
     """
-    folder = tmp_path_factory.mktemp("hidden")
-    film = next(path for path in samples.films if path.stem == "bikes")
-    slides = next(s.path for s in samples.uploads if s.path.stem == "holiday-slides")
-    inset, negative = folder / "inset.mp4", folder / "inverted.mp4"
-    brief = folder / "brief-inset.mp4"
-    write_clip(inset, _with_inset(Cut(slides, 0, 10), Cut(film, 2, 8), at=4.0))
-    write_clip(brief, _with_inset(Cut(slides, 0, 10), Cut(film, 2, 4.5), at=1.0))
-    write_clip(negative, footage(Cut(film, 2, 8, (inverted, resized(480, 204)))))
-    return {
-        "inset": Sample(inset, 10.0, (PlantedCopy("bikes", 4, 10, 2, 8, "in a corner"),)),
-        "brief inset": Sample(brief, 10.0, (PlantedCopy("bikes", 1, 3.5, 2, 4.5, "in a corner"),)),
-        "inverted": Sample(negative, 6.0, (PlantedCopy("bikes", 0, 6, 2, 8, "inverted"),)),
-    }
+
+    def make(folder: Path) -> dict[str, Sample]:
+        film = next(path for path in samples.films if path.stem == "bikes")
+        slides = next(s.path for s in samples.uploads if s.path.stem == "holiday-slides")
+        inset, negative = folder / "inset.mp4", folder / "inverted.mp4"
+        brief = folder / "brief-inset.mp4"
+        write_clip(inset, _with_inset(Cut(slides, 0, 10), Cut(film, 2, 8), at=4.0))
+        write_clip(brief, _with_inset(Cut(slides, 0, 10), Cut(film, 2, 4.5), at=1.0))
+        write_clip(negative, footage(Cut(film, 2, 8, (inverted, resized(480, 204)))))
+        where = "in a corner"
+        return {
+            "inset": Sample(inset, 10.0, (PlantedCopy("bikes", 4, 10, 2, 8, where),)),
+            "brief inset": Sample(brief, 10.0, (PlantedCopy("bikes", 1, 3.5, 2, 4.5, where),)),
+            "inverted": Sample(negative, 6.0, (PlantedCopy("bikes", 0, 6, 2, 8, "inverted"),)),
+        }
+
+    return made_once(tmp_path_factory, "hidden", make)
 
 
 _CLIP = {

@@ -38,6 +38,7 @@ from tests.conftest import load_picture
 
 TODAY = date(2026, 6, 1)
 SIZE = (480, 270)
+START, END = 1.5, 3.1  # seconds between which the portrait is seen in the vlog
 
 
 @pytest.fixture(scope="module")
@@ -88,17 +89,17 @@ def bikes(start: float, end: float) -> Iterator[TimedPicture]:
 
 @pytest.fixture(scope="module")
 def vlog(portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a clip of a street, 3 s of the camera moving over the portrait, and a street."""
+    """Return a clip of a street, 1.6 s of the camera moving over the portrait, and a street."""
     path = tmp_path_factory.mktemp("vlog") / "vlog.mp4"
     still = load_picture(portrait)
 
     def pictures() -> Iterator[TimedPicture]:
-        yield from bikes(0, 3)
-        for n in range(75):
+        yield from bikes(0, START)
+        for n in range(40):
             seen = still[n // 2 : n // 2 + 236, n : n + 420]
-            yield 3 + n / 25, resized(*SIZE)(np.ascontiguousarray(seen))
-        for time, picture in bikes(3, 6):
-            yield 6 + time, picture
+            yield START + n / 25, resized(*SIZE)(np.ascontiguousarray(seen))
+        for time, picture in bikes(3, 4.5):
+            yield END + time, picture
 
     write_clip(path, pictures())
     return path
@@ -114,18 +115,18 @@ def test_an_enrolled_person_is_found_when_they_are_on_screen(vlog, index, settin
     assert (flag.match.ref_id, flag.match.channel) == ("eileen", Channel.FACE)
     assert (flag.title, flag.owner, flag.verdict) == ("Eileen", "NASA", Verdict.REVIEW)
     (appearance,) = flag.match.appearances
-    assert appearance.start == pytest.approx(3, abs=0.5)
-    assert appearance.end == pytest.approx(6, abs=0.5)
+    assert appearance.start == pytest.approx(START, abs=0.5)
+    assert appearance.end == pytest.approx(END, abs=0.5)
     assert appearance.likeness is Likeness.LIKELY
     assert appearance.similarity > 0.6
-    assert 3 <= appearance.time <= 6
+    assert START <= appearance.time <= END
     assert flag.match.segments == ()
 
 
 def test_the_box_is_where_the_face_is(vlog, index, settings, enrol, descriptor):
     (flag,) = looked_at(vlog, index, settings, enrol()).flags
     (appearance,) = flag.match.appearances
-    frames = [frame for frame in footage(Cut(vlog, 0, 9)) if frame[0] >= appearance.time - 1e-3]
+    frames = [frame for frame in footage(Cut(vlog, 0, 4.6)) if frame[0] >= appearance.time - 1e-3]
     (found, *_) = descriptor.find(frames[0][1])
     assert appearance.box.left * SIZE[0] == pytest.approx(found.left, abs=6)
     assert appearance.box.top * SIZE[1] == pytest.approx(found.top, abs=6)

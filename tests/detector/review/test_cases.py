@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from desk_examples import VERSIONS, a_flag, a_likeness, a_result, digest_of_source, open_case
-from hypothesis import HealthCheck, given, settings
+from databases import KINDS
+from desk_examples import (
+    CHEAP,
+    VERSIONS,
+    a_flag,
+    a_likeness,
+    a_result,
+    digest_of_source,
+    hire,
+    open_case,
+)
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, event, insert, text, update
+from sqlalchemy import Engine, create_engine, event, insert, text, update
 
 from detector.output import from_json
 from detector.review.cases import CLAIM_LENGTH
@@ -160,9 +172,22 @@ NAMES = ["Trailer", "scene 100%", "a_b", "Teaser"]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def library(desk: Desk, staff, database: Engine) -> list[Case]:
-    """Return 60 cases of all kinds, some claimed, decided and escalated."""
+@pytest.fixture(scope="module", params=KINDS)
+def queue(request, tmp_path_factory) -> Iterator[tuple[Desk, list[Case]]]:
+    """Return a desk and its 60 cases on each kind of database, to be looked at only."""
+    with ExitStack() as stack:
+        url = f"sqlite:///{tmp_path_factory.mktemp('queue')}/desk.sqlite"
+        if request.param == "postgresql":
+            url = stack.enter_context(request.getfixturevalue("empty_on_server").lent())
+        desk = stack.enter_context(Desk.at(url, CHEAP))
+        database = create_engine(url)
+        stack.callback(database.dispose)
+        yield desk, fill(desk, database)
+
+
+def fill(desk: Desk, database: Engine) -> list[Case]:
+    """Make 60 cases of all kinds, some claimed, decided and escalated."""
+    staff = hire(desk)
     chance = random.Random(7)
     opened = []
     for number in range(60):
@@ -272,18 +297,18 @@ _FEW_WISHES = FILTERS.flatmap(
 )
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, deadline=None)
 @given(_FEW_WISHES, st.sampled_from(Sort), st.integers(1, 70), st.integers(0, 70))
-def test_a_filter_finds_what_it_says(desk, library, wanted, sort, limit, offset):
+def test_a_filter_finds_what_it_says(queue, wanted, sort, limit, offset):
+    desk, library = queue
     expected = sorted((one for one in library if is_wanted(one, wanted)), key=KEYS[sort])
     page = desk.cases.find(wanted, sort, limit, offset)
     assert page.total == len(expected)
     assert [one.id for one in page.items] == [one.id for one in expected[offset : offset + limit]]
 
 
-def test_pages_follow_on_one_another(desk, library):
+def test_pages_follow_on_one_another(queue):
+    desk, library = queue
     for sort in Sort:
         pages = [desk.cases.find(sort=sort, limit=7, offset=offset) for offset in range(0, 63, 7)]
         found = [one.id for page in pages for one in page.items]
@@ -291,14 +316,16 @@ def test_pages_follow_on_one_another(desk, library):
         assert {page.total for page in pages} == {60}
 
 
-def test_the_queue_lists_what_the_case_itself_says(desk, library):
+def test_the_queue_lists_what_the_case_itself_says(queue):
+    desk, library = queue
     listed = {one.id: one for one in desk.cases.find(limit=100).items}
     for case in library:
         for name in CaseSummary.__dataclass_fields__:
             assert getattr(listed[case.id], name) == getattr(case, name)
 
 
-def test_cases_are_counted_by_state(desk, library):
+def test_cases_are_counted_by_state(queue):
+    desk, library = queue
     counts = desk.cases.counts()
     assert counts == {state: sum(one.state is state for one in library) for state in CaseState}
     assert all(counts.values())

@@ -8,28 +8,30 @@ from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 
+import pytest
 from desk_examples import CHEAP, PASSWORD, open_case
 
 from detector.review.desk import Desk
 from detector.review.errors import ConflictError
 from detector.review.records import COMMAND_LINE, Actor, CaseFilter, Role, Sort, Via
 
-CASES = 100
-PROCESSES = 4
-THREADS = 5  # in each process, each somebody else
-CLAIMS = 500  # that each tries
+PROCESSES = 2
+THREADS = 10  # in each process, each somebody else
+FEW, MANY = 1_000, 10_000  # claims in all; many take a minute
 
 Taken = list[tuple[int, int]]  # case and account
 
 
-def claim_at_random(url: str, actors: list[Actor], start: Barrier, taken: Queue[Taken]) -> None:
-    """Try to have every case several times, as several people at once; say what one got."""
+def claim_at_random(
+    url: str, actors: list[Actor], cases: int, start: Barrier, taken: Queue[Taken]
+) -> None:
+    """Try to have every case five times, as several people at once; say what one got."""
 
     def work(actor: Actor) -> Taken:
         chance = random.Random(actor.account_id)
         got = []
-        for _ in range(CLAIMS // CASES):
-            for case_id in chance.sample(range(1, CASES + 1), CASES):
+        for _ in range(5):
+            for case_id in chance.sample(range(1, cases + 1), cases):
                 try:
                     case = desk.cases.claim(case_id, actor)
                 except ConflictError:
@@ -58,16 +60,20 @@ def claimed(desk: Desk) -> list[str]:
     return [event.subject for event in events if event.action == "case.claimed"]
 
 
-def test_ten_thousand_claims_on_a_hundred_cases(desk, database_url):
-    assert PROCESSES * THREADS * CLAIMS == 10_000
-    for number in range(CASES):
+@pytest.mark.parametrize("claims", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+def test_thousands_of_claims_on_a_hundredth_of_them_cases(request, desk, database_url, claims):
+    if claims == MANY and "slow" not in request.config.option.markexpr:
+        pytest.skip("takes a minute: run it with `pytest -m slow`")
+    count = claims // 100
+    for number in range(count):
         open_case(desk, f"{number}.mp4")
     actors = hire_reviewers(desk)
     context = get_context("spawn")
     start, taken = context.Barrier(PROCESSES), context.Queue()
     processes = [
         context.Process(
-            target=claim_at_random, args=(database_url, actors[number::PROCESSES], start, taken)
+            target=claim_at_random,
+            args=(database_url, actors[number::PROCESSES], count, start, taken),
         )
         for number in range(PROCESSES)
     ]
@@ -78,9 +84,9 @@ def test_ten_thousand_claims_on_a_hundred_cases(desk, database_url):
         process.join()
     assert [process.exitcode for process in processes] == [0] * PROCESSES
     owners = dict(got)
-    assert sorted(owners) == list(range(1, CASES + 1))  # every case is somebody's
+    assert sorted(owners) == list(range(1, count + 1))  # every case is somebody's
     assert set(got) == set(owners.items())  # and nobody else was ever told that it is theirs
-    found = desk.cases.find(CaseFilter(is_claimed=True), limit=CASES).items
+    found = desk.cases.find(CaseFilter(is_claimed=True), limit=count).items
     assert {case.id: case.claim.account_id for case in found} == owners
     assert len(set(owners.values())) > 1
     assert sorted(claimed(desk)) == sorted(f"case:{number}" for number in owners)

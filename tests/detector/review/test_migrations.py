@@ -19,6 +19,12 @@ from detector.settings import Settings
 from index.catalog import Catalog
 
 
+@pytest.fixture
+def database_url(empty_database_url):
+    """URL of a database without the tables: here is tested how they are made."""
+    return empty_database_url
+
+
 def constraints_of(engine: Engine) -> dict[str, set[tuple[str, str]]]:
     """Return what each table holds its rows to, as the database itself tells it."""
     found = inspect(engine)

@@ -45,13 +45,14 @@ print("served")
 """
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a workspace with an account."""
-    with Desk.open(Settings(home=tmp_path / "home")) as desk:
+    home = tmp_path_factory.mktemp("home")
+    with Desk.open(Settings(home=home)) as desk:
         full_name, role = NAMES["rosa"]
         desk.accounts.add("rosa", full_name, role, PASSWORD, COMMAND_LINE)
-    return tmp_path / "home"
+    return home
 
 
 @pytest.fixture(scope="module")
@@ -117,20 +118,24 @@ def sign_in(connection: HTTPConnection) -> str:
     return answer.headers["Set-Cookie"]
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_ended(home: Path, end: signal.Signals) -> None:
+def test_it_serves_until_it_is_interrupted(home: Path) -> None:
     with served(home) as (program, said, port):
         assert said.startswith(f"The takedown desk is at http://127.0.0.1:{port} ")
         cookie = sign_in(connect(port))
         assert cookie.startswith("matchcut=")
-        program.send_signal(end)
-        out, err = program.communicate(timeout=PATIENCE_S)
+        end(program, signal.SIGINT)
+
+
+def end(program: subprocess.Popen[str], how: signal.Signals) -> None:
+    """End the program with a signal: whoever called `serve` goes on."""
+    program.send_signal(how)
+    out, err = program.communicate(timeout=PATIENCE_S)
     assert program.returncode == 0
-    assert out == "served\n"  # whoever called goes on
+    assert out == "served\n"
     assert "Traceback" not in err
 
 
-def test_it_speaks_tls(home: Path, certificate: tuple[Path, Path]) -> None:
+def test_it_speaks_tls_until_it_is_ended(home: Path, certificate: tuple[Path, Path]) -> None:
     with served(home, *certificate) as (program, said, port):
         assert said.startswith(f"The takedown desk is at https://127.0.0.1:{port} ")
         cookie = sign_in(connect(port, certificate[0]))
@@ -142,9 +147,7 @@ def test_it_speaks_tls(home: Path, certificate: tuple[Path, Path]) -> None:
         assert answer.status == 200
         assert answer.headers["Strict-Transport-Security"]
         assert "uvicorn" not in answer.headers.get("Server", "")
-        program.send_signal(signal.SIGTERM)
-        program.communicate(timeout=PATIENCE_S)
-    assert program.returncode == 0
+        end(program, signal.SIGTERM)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "desk.example"])  # noqa: S104
