@@ -7,8 +7,10 @@ import binascii
 import os
 import re
 import secrets
+import tempfile
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -36,6 +38,7 @@ from detector.text import encodable
 from detector.types import Box
 from index.cipher import KEY_BYTES, Cipher
 from index.errors import SpaceMismatchError, WrongKeyError
+from index.files import sync_folder
 from index.people import People
 from index.person_records import NewPerson, Person, ReferenceFace
 from index.reference_index import ReferenceIndex
@@ -392,15 +395,15 @@ def cipher_to_enrol(index: ReferenceIndex, settings: Settings) -> tuple[Cipher, 
 
 
 def _make_key(path: Path) -> None:
+    """Make a key file, whole from its first moment; another process's, if it was first, stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:  # another process was first
-        return
-    with os.fdopen(descriptor, "wb") as file:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as file:
         file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
         file.flush()
         os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(file.name, path)
+    sync_folder(path.parent)
 
 
 def _not_a_key(where: str) -> WrongKeyError:
