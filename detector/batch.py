@@ -104,7 +104,7 @@ class Batch:
         submission = self._submission_of(source)
         try:
             state = source.state()
-            key = self._key(source, submission)
+            key = self._key(source, state, submission)
         except InputError as error:
             return ScanResult(
                 source.name,
@@ -131,27 +131,20 @@ class Batch:
         # What could not be read now may be readable later (a share that was not mounted).
         if result.status is Status.UNREADABLE:
             return result
-        if _state(source) != state:
+        if source.state_if_there() != state:
             reasons = filter(None, (result.reason, "the file changed while it was scanned"))
             return replace(result, status=Status.PARTIAL, reason="; ".join(reasons))
         self._index.remember_scan(key, json.dumps(to_json(result)))
         return result
 
-    def _key(self, source: Source, submission: Submission) -> str:
+    def _key(self, source: Source, state: str, submission: Submission) -> str:
         # What lies elsewhere is told by its address and its server's mark: it would have to be
         # fetched for its content.
         if source.is_url:
-            content = f"{source.name}\0{source.state()}"
+            content = f"{source.name}\0{state}"
         else:
             with source.local() as path:
                 content = digest_of(path)
         came_in = json.dumps(submission_values(submission))
         text = "\0".join((content, came_in, self._conditions))
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _state(source: Source) -> str | None:
-    try:
-        return source.state()
-    except InputError:
-        return None

@@ -64,6 +64,13 @@ class Source:
             stat = Path(self.name).stat()
             return f"{stat.st_size}-{stat.st_mtime_ns}"
 
+    def state_if_there(self) -> str | None:
+        """Return the same; None where there is no such file."""
+        try:
+            return self.state()
+        except InputError:
+            return None
+
     @contextmanager
     def local(self) -> Iterator[Path]:
         """Give the video as a local file; that of a URL is a copy which is removed afterwards.

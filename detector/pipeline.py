@@ -21,6 +21,7 @@ from detector.descriptors import Descriptor, space_of
 from detector.faces import FaceChannel, FaceWatch
 from detector.inputs import InputError, Source, digest_of
 from detector.matching import (
+    Background,
     Candidate,
     Views,
     above,
@@ -35,7 +36,7 @@ from detector.passes import look_twice
 from detector.replaced import mark_replaced, mark_strangers_to_cast
 from detector.rights import Circumstances, judge, judge_likeness
 from detector.settings import Settings
-from detector.types import Channel, Flag, Match, ScanResult, Status, Submission
+from detector.types import Channel, Flag, Match, Mode, ScanResult, Status, Submission
 from detector.verify import verify
 from index.records import NewWork, Policy, Work
 from index.reference_index import ChannelEmbeddings, ReferenceIndex
@@ -243,13 +244,12 @@ def _look(
         matches, _ = watch.people(faces.likenesses, settings.face_channel)
         return [(one.start, one.end) for match in matches for one in match.appearances]
 
-    if settings.mode == "thorough" or Channel.COPY not in descriptors:
+    if settings.mode is Mode.THOROUGH or Channel.COPY not in descriptors:
         return look(), watch
     background = background_of(index, Channel.COPY, space_of(descriptors[Channel.COPY]))
 
     def excess(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        ordinary = 0.0 if background is None else background.bias(vectors) - settings.ordinary
-        return np.asarray(_nearest(index, vectors) - np.maximum(ordinary, 0.0), np.float32)
+        return _nearest(index, vectors) - _too_ordinary(vectors, background, settings)
 
     return look_twice(look, excess, settings.suspicious, faces_seen), watch
 
@@ -309,6 +309,16 @@ def _nearest(index: ReferenceIndex, vectors: npt.NDArray[np.float32]) -> npt.NDA
     return np.asarray(similarities.max(axis=1, initial=-1.0), np.float32)
 
 
+def _too_ordinary(
+    vectors: npt.NDArray[np.float32], background: Background | None, settings: Settings
+) -> npt.NDArray[np.float32]:
+    """Return by how much frames are more like ordinary footage than any frame may be, [n]."""
+    if background is None:
+        return np.zeros(len(vectors), np.float32)
+    excess = background.bias(vectors) - np.float32(settings.ordinary)
+    return np.asarray(np.maximum(excess, 0.0), np.float32)
+
+
 class _Matching:
     """Search, alignment, score and verification of uploads in one channel."""
 
@@ -352,10 +362,8 @@ class _Matching:
 
     def _candidates(self, query: Views) -> list[Candidate]:
         hits = self._index.search(self._channel, query.vectors, self._settings.neighbours)
-        floor = np.full(len(query.vectors), self._thresholds.floor, np.float32)
-        if self._background is not None:
-            bias = self._background.bias(query.vectors)
-            floor += np.maximum(bias - self._settings.ordinary, 0.0)
+        ordinary = _too_ordinary(query.vectors, self._background, self._settings)
+        floor = np.asarray(self._thresholds.floor + ordinary, np.float32)
         return rank_candidates(hits, query.frames, floor, self._settings.max_candidates)
 
     def _aligned(self, query: Views, work: Work, duration: float) -> Match | None:

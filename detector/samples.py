@@ -28,6 +28,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from detector import assets
+from detector.logs import say
 from detector.media import probe
 
 Picture = NDArray[np.uint8]
@@ -90,7 +91,7 @@ class Cut:
 _PICTURES = ("coffee", "rocket", "chelsea", "astronaut")
 
 
-def build_samples(folder: Path, progress: assets.Progress = assets.say_on_stderr) -> SampleSet:
+def build_samples(folder: Path, progress: assets.Progress = say) -> SampleSet:
     """Make the demo's media in ``folder``: ``films/`` and ``uploads/``, with the ground truth.
 
     Raises

@@ -21,7 +21,7 @@ from pydantic_settings import (
 )
 
 from detector.decoding.records import Limits
-from detector.types import Channel
+from detector.types import Channel, Mode
 
 SETTINGS_FILE = "matchcut.toml"
 
@@ -153,8 +153,8 @@ class Settings(BaseSettings):
     rate: float = Field(
         2.0, description="Frames sampled per second; short clips get more.", gt=0, le=30
     )
-    mode: Literal["fast", "thorough"] = Field(
-        "thorough",
+    mode: Mode = Field(
+        Mode.THOROUGH,
         description="thorough: look at all sampled frames; fast: at every fourth, and at all where "
         "these resemble a work.",
     )

@@ -19,6 +19,13 @@ class Channel(StrEnum):
     FACE = "face"
 
 
+class Mode(StrEnum):
+    """How closely uploads are looked at; see `detector.passes`."""
+
+    THOROUGH = "thorough"
+    FAST = "fast"
+
+
 class Status(StrEnum):
     """How much of an upload could be read."""
 

@@ -56,6 +56,9 @@ _log = logging.getLogger(__name__)
 
 _Record = TypeVar("_Record", Work, EmbeddingsFile, BackgroundSource, IndexFile)
 
+CATALOGUE, CATALOGUE_ID = "catalog.sqlite", "catalogue-id"
+"""Files in the home folder of an index: the database, if it is there, and whose files these are."""
+
 
 class Catalog:
     """Works, background, their embeddings files, the FAISS files and finished scans.

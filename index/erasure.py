@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from index.catalog import Catalog
+from index.catalog import CATALOGUE, Catalog
 from index.cipher import NONCE_BYTES, Cipher
 from index.errors import DamagedFileError
 from index.leftovers import find_leftovers
@@ -28,7 +28,7 @@ from index.people_rows import (
 from index.schema import ErasedRow, PersonRow, ReferenceFaceRow
 from index.vectors import unit_vectors
 
-_CATALOGUE = {f"catalog.sqlite{suffix}" for suffix in ("", "-wal", "-shm", "-journal")}
+_CATALOGUE = {f"{CATALOGUE}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")}
 _AT_ONCE = 200  # faces in memory
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sqlalchemy import URL
 
-from index.catalog import Catalog
+from index.catalog import CATALOGUE, CATALOGUE_ID, Catalog
 from index.cipher import Cipher
 from index.compaction import Compactor
 from index.contents import ChannelEmbeddings as ChannelEmbeddings
@@ -60,8 +60,6 @@ from index.upkeep import (
 from index.vectors import Hits
 
 LOCK_TIMEOUT_S = 60.0
-
-_CATALOGUE_ID = "catalogue-id"
 
 
 class ReferenceIndex:
@@ -118,10 +116,10 @@ class ReferenceIndex:
         """
         home = Path(home)
         home.mkdir(parents=True, exist_ok=True)
-        database = str(home.absolute() / "catalog.sqlite")
+        database = str(home.absolute() / CATALOGUE)
         url = database_url or URL.create("sqlite", database=database)
         lock = filelock.FileLock(home / "writer.lock", timeout=lock_timeout)
-        belongs = home / _CATALOGUE_ID
+        belongs = home / CATALOGUE_ID
         if not belongs.exists():
             with turn(lock, home):
                 catalog = Catalog.create(url)

@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 FLAGGED, USAGE, UNREADABLE = 1, 2, 3  # exit codes besides 0
 
 
-class Mode(StrEnum):
-    THOROUGH = "thorough"
-    FAST = "fast"
-
-
 class Format(StrEnum):
     TABLE = "table"
     JSONL = "jsonl"

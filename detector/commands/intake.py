@@ -92,7 +92,7 @@ class CaseOpener:
         """Note the state of every file that is about to be scanned, besides what `watch` does."""
 
         def note(source: Source) -> OnProgress:
-            self._states[source.name] = _state(source)
+            self._states[source.name] = source.state_if_there()
             return watch(source)
 
         return note
@@ -107,7 +107,7 @@ class CaseOpener:
             return ""
         try:
             with source.local() as path:
-                if _state(source) != state:
+                if source.state_if_there() != state:
                     raise InputError("the file has changed since it was scanned: scan it again")
                 case = open_case(
                     self._desk,
@@ -145,10 +145,3 @@ def desk_for(wanted: bool, settings: Settings) -> Iterator[Desk | None]:
         return
     with open_desk(settings, make=True) as desk:
         yield desk
-
-
-def _state(source: Source) -> str | None:
-    try:
-        return source.state()
-    except InputError:
-        return None

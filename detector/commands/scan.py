@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,16 +20,19 @@ from detector.commands.common import (
     Channels,
     Format,
     Home,
-    Mode,
     Paths,
     errors,
     fail,
     open_index,
     settings_of,
 )
+from detector.types import Mode
 
 if TYPE_CHECKING:
+    from detector.batch import Batch
+    from detector.commands.intake import CaseOpener
     from detector.inputs import Source
+    from detector.scan_metrics import Watching
     from detector.types import ScanResult
 
 
@@ -150,10 +153,9 @@ def scan_command(
         from detector.batch import Batch
         from detector.commands.intake import CaseOpener, desk_for, known_submissions
         from detector.commands.scanning import metered, open_for_scan
-        from detector.console import Files, say
+        from detector.console import say
         from detector.inputs import expand
-        from detector.logs import scan_event
-        from detector.output import Tally, open_writer, outcome
+        from detector.output import Tally, open_writer
 
         if watch and (report is not None or output_format is Format.TABLE):
             fail("--watch has no end to write at: use --format jsonl or csv, without --report")
@@ -175,10 +177,8 @@ def scan_command(
             opened = open_for_scan(index, settings)
             with _stream(output) as stream, _until_told(watch) as over:
                 writer = open_writer(output_format, stream)
-                for number, some in enumerate(
-                    _arriving(paths, every, over) if watch else [sources]
-                ):
-                    if number:
+                for some in _arriving(paths, every, over) if watch else [sources]:
+                    if watch:  # what changed since the last files, or since the start
                         opened = open_for_scan(index, settings)
                         known = known_submissions(*how, None)
                     opener = None if desk is None else CaseOpener(desk, index, opened, settings)
@@ -192,27 +192,11 @@ def scan_command(
                         workers=workers,
                         resume=resume,
                     )
-                    with Files("scanning", len(some)) as files:
-                        note = files.watch if opener is None else opener.watching(files.watch)
-                        results = batch.run(some, note)
-                        for source, result in zip(
-                            some, counted(results, more=len(some)), strict=True
-                        ):
-                            case = "" if opener is None else opener.open(source, result)
-                            told = "; ".join(filter(None, (outcome(result), case)))
-                            files.done(
-                                source,
-                                told,
-                                is_flagged=result.verdict.is_flagged,
-                                **scan_event(result, case),
-                            )
-                            writer.write(result)
-                            tally.add(result)
-                            if report is not None:
-                                shown.append(result)
-                            if over.is_set():
-                                results.close()
-                                break
+                    for result in _told(batch, some, opener, counted, over):
+                        writer.write(result)
+                        tally.add(result)
+                        if report is not None:
+                            shown.append(result)
                     if opener is not None:
                         failed += opener.failed
                         say(opener.summary())
@@ -226,6 +210,32 @@ def scan_command(
     if failed or tally.unreadable:
         raise typer.Exit(UNREADABLE)
     raise typer.Exit(FLAGGED if tally.flagged else 0)
+
+
+def _told(
+    batch: Batch,
+    sources: Sequence[Source],
+    opener: CaseOpener | None,
+    counted: Watching,
+    over: threading.Event,
+) -> Iterator[ScanResult]:
+    """Scan uploads until it is over; open the case of each, and tell the user what became of it."""
+    from detector.console import Files
+    from detector.logs import scan_event
+    from detector.output import outcome
+
+    with Files("scanning", len(sources)) as files:
+        note = files.watch if opener is None else opener.watching(files.watch)
+        results = batch.run(sources, note)
+        for source, result in zip(sources, counted(results, more=len(sources)), strict=True):
+            case = "" if opener is None else opener.open(source, result)
+            told = "; ".join(filter(None, (outcome(result), case)))
+            is_flagged = result.verdict.is_flagged
+            files.done(source, told, is_flagged=is_flagged, **scan_event(result, case))
+            yield result
+            if over.is_set():
+                results.close()
+                return
 
 
 @contextmanager
@@ -256,15 +266,13 @@ def _arriving(
     paths: Sequence[str], every: float, over: threading.Event
 ) -> Iterator[Sequence[Source]]:
     """Give the files that are there, then those that come or change, each once it is complete."""
-    from detector.inputs import InputError, expand
+    from detector.inputs import expand
 
     given: dict[str, str] = {}  # state of each file
     last: dict[str, str] = {}  # and as of the last look
     while not over.is_set():
-        now: dict[str, str] = {}
-        for source in (sources := expand(paths)):
-            with suppress(InputError):  # it has gone again
-                now[source.name] = source.state()
+        sources = expand(paths)
+        now = {source.name: state for source in sources if (state := source.state_if_there())}
         ready = [
             source
             for source in sources

@@ -17,7 +17,7 @@ from detector.descriptors.clip import find_weights, is_found_quickly
 from detector.doctor.records import Check, State, free_space, size
 from detector.settings import Settings
 from detector.types import Channel
-from index.catalog import Catalog
+from index.catalog import CATALOGUE, CATALOGUE_ID, Catalog
 from index.errors import CatalogError, WrongKeyError
 from index.schema import SCHEMA_VERSION, MetaRow, PersonRow, WorkRow
 
@@ -117,7 +117,7 @@ def _folder(home: Path) -> Check:
 def _catalogue(settings: Settings) -> tuple[Check, int]:
     """Look at the catalogue; also return how many people are enrolled, as far as is known."""
     name, home = "catalogue", settings.home
-    file = str(home.absolute() / "catalog.sqlite")
+    file = str(home.absolute() / CATALOGUE)
     try:
         catalog = Catalog(settings.database_url or URL.create("sqlite", database=file))
     except CatalogError as error:
@@ -154,7 +154,7 @@ def _opened(catalog: Catalog, home: Path) -> tuple[Check, int]:
     if schema > SCHEMA_VERSION:
         remedy = f"upgrade matchcut: this one knows schemas up to {SCHEMA_VERSION}"
         return Check(name, State.PROBLEM, told, remedy), people
-    belongs = home / "catalogue-id"
+    belongs = home / CATALOGUE_ID
     if belongs.exists() and belongs.read_text() != about["catalogue_id"]:
         remedy = "name the database that the files were made with, or use another --home"
         found = f"{told}; the files in {home} belong to another"

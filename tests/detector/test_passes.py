@@ -17,7 +17,7 @@ from detector.passes import _joined
 from detector.pipeline import enroll, scan
 from detector.samples import Cut, SampleSet, resized, transcode, whole
 from detector.settings import Settings
-from detector.types import Channel, ScanResult
+from detector.types import Channel, Mode, ScanResult
 from index.reference_index import ReferenceIndex
 
 Scans = tuple[ScanResult, ScanResult]
@@ -29,7 +29,7 @@ stretches = st.lists(st.tuples(seconds, seconds).map(sorted).map(tuple), max_siz
 def index(tmp_path_factory: pytest.TempPathFactory, samples: SampleSet) -> Iterator[ReferenceIndex]:
     """Open a workspace in which the first of the demo's films is enrolled."""
     with ReferenceIndex.open(tmp_path_factory.mktemp("home")) as opened:
-        enroll(Source(str(samples.films[0])), opened, descriptors(), settings("thorough"))
+        enroll(Source(str(samples.films[0])), opened, descriptors(), settings(Mode.THOROUGH))
         yield opened
 
 
@@ -37,16 +37,14 @@ def descriptors() -> dict[Channel, Descriptor]:
     return {Channel.COPY: SscdDescriptor(size=224)}
 
 
-def settings(mode: str) -> Settings:
-    return Settings(copy_size=224, mode=mode)  # type: ignore[arg-type]
+def settings(mode: Mode) -> Settings:
+    return Settings(copy_size=224, mode=mode)
 
 
 def both(upload: Path, index: ReferenceIndex) -> Scans:
     """Scan an upload thoroughly and fast."""
     source = Source(str(upload))
-    thorough, fast = (
-        scan(source, index, descriptors(), settings(mode)) for mode in ("thorough", "fast")
-    )
+    thorough, fast = (scan(source, index, descriptors(), settings(mode)) for mode in Mode)
     return thorough, fast
 
 
