@@ -64,7 +64,8 @@ def configure(log_format: LogFormat = LogFormat.TEXT, file: Path | None = None) 
         old.close()
     for handler in handlers:
         root.addHandler(handler)
-    _LOG.setLevel(logging.INFO)  # of other code, only what is worse
+    for ours in (_LOG, logging.getLogger("index")):  # of other code, only what is worse
+        ours.setLevel(logging.INFO)
     is_for_programs = log_format is LogFormat.JSON or file is not None
     logging.captureWarnings(is_for_programs)
     if is_for_programs:

@@ -23,6 +23,7 @@ from sqlalchemy.orm import sessionmaker
 from sqlalchemy.schema import CreateTable
 
 from index import people_rows, rights_rows
+from index.disks import remedy
 from index.errors import (
     AlreadyEnrolledError,
     CatalogError,
@@ -494,9 +495,11 @@ class Catalog:
             yield
         except DBAPIError as error:
             self.close()
+            what_to_do = remedy(error.orig) or (
+                "check the address, the permissions, and that the file or the server is there"
+            )
             raise CatalogError(
-                f"cannot open the catalogue {self.address} ({error.orig}): check the address, the "
-                "permissions, and that the file or the server is there"
+                f"cannot open the catalogue {self.address} ({error.orig}): {what_to_do}"
             ) from error
 
 

@@ -17,6 +17,13 @@ from sqlalchemy.exc import DBAPIError
 
 from index.errors import ReferenceIndexError
 from index.search_index import SearchIndex
+from index.turns import SHORT_WAIT_S, acquire
+
+_WAITING = (
+    "waiting for channel %r to be compacted; Ctrl-C leaves it for the next time that something is "
+    "written, and nothing is lost"
+)
+_ENDING = "channel %r is not compacted this time; waiting for the step it is at to end"
 
 _log = logging.getLogger(__name__)
 
@@ -43,23 +50,28 @@ class Compactor:
         turn: Callable[[], AbstractContextManager[None]],
         sweep: Callable[[], object],
     ) -> None:
+        self._home = home
         self._lock = filelock.FileLock(home / "compaction.lock")
         self._search = search
         self._turn = turn
         self._sweep = sweep
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._over = threading.Event()  # the thread has nothing more to do
+        self._channel = ""  # that the thread is at
 
     def start(self) -> None:
         """Begin with what is due, if anything is, and it is not being done already."""
         if self._thread is not None and self._thread.is_alive():
             return
         if self._search.due():
-            self._thread = threading.Thread(target=self._run, name="compaction")
-            self._thread.start()
+            self._over.clear()
+            thread = threading.Thread(target=self._run, name="compaction")
+            thread.start()
+            self._thread = thread
 
     def finish(self, *, stop: bool = False) -> None:
-        """Wait until nothing is being done any more.
+        """Wait until nothing is being done any more; say so if that takes a while.
 
         Parameters
         ----------
@@ -68,28 +80,41 @@ class Compactor:
         """
         if stop:
             self._stop.set()
-        if self._thread is not None:
-            try:
-                self._thread.join()
-            except BaseException:  # somebody does not want to wait
-                self._stop.set()
-                raise
+        if self._thread is None:
+            return
+        try:
+            # Not by `Thread.join`: one that Ctrl-C interrupts lets go of the thread (bpo-45274).
+            if not self._over.wait(SHORT_WAIT_S):
+                _log.info(_ENDING if stop else _WAITING, self._channel)
+                self._over.wait()
+            self._thread.join()
+        except BaseException:  # somebody does not want to wait
+            self._stop.set()
+            raise
 
     @contextmanager
-    def alone(self, timeout: float | None = None) -> Iterator[None]:
+    def alone(self, timeout: float = -1.0) -> Iterator[None]:
         """Be the only one that compacts; `filelock.Timeout` if that cannot be had in time."""
-        with self._lock.acquire(timeout):
+        told = f"another process is compacting the index in {self._home}: waiting for it"
+        acquire(self._lock, timeout, told)
+        try:
             yield
+        finally:
+            self._lock.release()
 
     def _run(self) -> None:
-        while due := self._search.due():  # more may have become so meanwhile
-            if not self._compact(due[0]):
-                break
+        try:
+            while due := self._search.due():  # more may have become so meanwhile
+                if not self._compact(due[0]):
+                    break
+        finally:
+            self._over.set()
 
     def _compact(self, channel: str) -> bool:
         """Write a channel's store anew; False if that could not be done now."""
         from index.main_file import StoppedError
 
+        self._channel = channel
         try:
             with self.alone(timeout=0):
                 _log.info("compacting channel %r", channel)

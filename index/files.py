@@ -6,6 +6,7 @@ after it makes the swap survive a power cut.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -22,7 +23,7 @@ def write_atomically(path: Path, write: Callable[[BufferedRandom], object]) -> s
     Parameters
     ----------
     path
-        Where the file shall be; what was there before is replaced. Missing folders are made.
+        Where the file shall be; a file that was there before is replaced. Missing folders are made.
     write
         Writes the content into the open file it is given.
 
@@ -34,8 +35,11 @@ def write_atomically(path: Path, write: Callable[[BufferedRandom], object]) -> s
     Raises
     ------
     OSError
-        The disk is full, read-only, ... ; then nothing has changed under `path`.
+        The disk is full, read-only, ..., or there is no file there, but a device or a folder; then
+        nothing has changed under `path`.
     """
+    if path.exists() and not path.is_file():  # a device or a pipe, which would be gone
+        raise OSError(errno.EINVAL, "this is no file that can be replaced", str(path))
     _make_folder(path.parent)
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     try:
@@ -45,8 +49,10 @@ def write_atomically(path: Path, write: Callable[[BufferedRandom], object]) -> s
             os.fsync(file.fileno())
             digest = digest_of(file)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # as of a full disk
+            error.filename = str(path)
         raise
     sync_folder(path.parent)
     return digest

@@ -111,11 +111,25 @@ def errors() -> Iterator[None]:
             fail(f"the takedown desk needs {package}: `pip install matchcut[review]`")
         raise
     except Exception as error:
+        cause = getattr(error, "orig", None) or error  # as the database's driver tells it
         if _is_of_database(error):
-            fail(f"a database of the workspace cannot be used: {getattr(error, 'orig', error)}")
+            fail(f"a database of the workspace cannot be used: {with_remedy(cause)}")
         if not _is_expected(error):
             raise
-        fail(str(error))
+        fail(with_remedy(cause))
+
+
+def with_remedy(error: BaseException) -> str:
+    """Say what an error says, and what to do about it where the disk is to blame."""
+    from index.disks import remedy
+
+    what_to_do = remedy(error)
+    if what_to_do is None:
+        return str(error)
+    said = str(error)
+    if isinstance(error, OSError) and error.strerror:  # without its number
+        said = error.strerror if error.filename is None else f"{error.strerror} ({error.filename})"
+    return f"{said}: {what_to_do}"
 
 
 _REVIEW_PACKAGES = frozenset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -10,6 +11,7 @@ from index_examples import a_work, some_channel, some_embeddings, some_vectors
 from index.catalog import Catalog
 from index.embeddings import write_embeddings
 from index.errors import DamagedFileError
+from index.files import write_atomically
 from index.reference_index import ReferenceIndex
 from index.vectors import split_vector_ids
 
@@ -192,6 +194,37 @@ def test_an_error_in_the_block_is_not_hidden_and_loses_nothing(home):
     with pytest.raises(KeyboardInterrupt):
         enrol_and_fail()
     assert_finds(home, {1: 1, 2: 2, 3: 3})
+
+
+def test_what_a_search_has_mended_need_not_be_written(home, caplog):
+    shutil.rmtree(home / "vectors")
+    (home / "vectors").write_text("in the way")
+    with ReferenceIndex.open(home) as index:
+        works, _ = split_vector_ids(index.search("copy", some_vectors(5, seed=1), 1).ids)
+        assert works.ravel().tolist() == [1] * 5
+    assert "cannot be written down" in caplog.text
+    (home / "vectors").unlink()
+    assert_finds(home, {1: 1, 2: 2})
+
+
+def test_what_is_enrolled_is_there_though_no_faiss_file_can_be_written(home):
+    shutil.rmtree(home / "vectors")
+    (home / "vectors").write_text("in the way")
+    index = ReferenceIndex.open(home)
+    index.enroll(a_work("three"), {"copy": some_channel(seed=3)})
+    with pytest.raises(FileExistsError):
+        index.close()
+    (home / "vectors").unlink()
+    assert_finds(home, {1: 1, 2: 2, 3: 3})
+
+
+def test_a_device_or_pipe_is_not_replaced_by_a_file(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="no file that can be replaced"):
+        write_atomically(pipe, lambda file: file.write(b"report"))
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
 
 
 def test_enrolling_many_writes_the_faiss_file_once(home):
