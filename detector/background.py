@@ -59,7 +59,7 @@ def add_background(
     index.check_space(Channel.COPY, space)
     with source.local() as path:
         digest = digest_of(path)
-        known = index.find_background(digest, Channel.COPY, space)
+        known = index.background.find(digest, Channel.COPY, space)
         if known is not None:
             return Added(known, False, None)
         seldom = settings.model_copy(update={"rate": _RATE})
@@ -73,7 +73,7 @@ def add_background(
     rows = distinct(embeddings.vectors)
     content = ChannelEmbeddings(space, Embeddings(embeddings.vectors[rows], embeddings.times[rows]))
     name = encodable(source.address)
-    added = index.add_background(name, digest, Channel.COPY, content)
+    added = index.background.add(name, digest, Channel.COPY, content)
     return Added(added, True, described.problem)
 
 
@@ -104,7 +104,7 @@ def distinct(vectors: npt.NDArray[np.float32], most: int = MOST_FRAMES) -> npt.N
 def background_of(index: ReferenceIndex, channel: Channel, space: str) -> Background | None:
     """Return all that is ordinary in a channel: what ships and the user's; None if nothing is."""
     bank = shipped(space)
-    own = index.background_vectors(channel, space)
+    own = index.background.vectors(channel, space)
     if len(own) == 0:
         return bank
     return Background(space, own) if bank is None else bank.joined(own)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,19 +12,26 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 
-from detector.describe import OnProgress
+from detector.describe import Described, OnProgress
 from detector.descriptors import Descriptor, space_of
 from detector.faces import FaceChannel
 from detector.inputs import InputError, Source, digest_of
+from detector.kept import pack, unpack
 from detector.output import from_json, submission_values, to_json
 from detector.pipeline import NOTHING_KNOWN, scan
 from detector.settings import Settings
 from detector.types import Channel, ScanResult, Status, Submission
+from index.errors import DamagedFileError
 from index.reference_index import ReferenceIndex
+from index.uploads import NewUpload
+
+_log = logging.getLogger(__name__)
 
 # Settings that no result depends on; the key of the enrolled faces is not to be kept, either.
 _NOT_OF_RESULTS: dict[str, bool | set[str]] = {
-    **dict.fromkeys(("home", "database_url", "channels", "people_key", "people_key_file"), True),
+    **dict.fromkeys(
+        ("home", "database_url", "channels", "people_key", "people_key_file", "keep_days"), True
+    ),
     "limits": {"threads"},
 }
 _AHEAD = 2  # uploads per worker that may be finished before their turn to be reported
@@ -35,6 +43,8 @@ class Batch:
     Results are remembered in the catalogue by what they depend on: the file's content, how it came
     in, the descriptors, the settings, and all that is enrolled. A batch that was stopped goes on
     with `resume` and scans again only what changed; the same content under another name is known.
+    What the channels of works saw is kept for `keep_days`: where only works or rights are others by
+    now, `resume` does not read a file again, and works can be matched back (`detector.lookback`).
 
     Parameters
     ----------
@@ -69,12 +79,17 @@ class Batch:
         self._workers = workers
         self._resume = resume
         self._today = today or datetime.now(UTC).date()
+        self._spaces = {channel: space_of(d) for channel, d in descriptors.items()}
+        described_with = [
+            version("matchcut"),
+            self._spaces,
+            settings.model_dump(mode="json", exclude=_NOT_OF_RESULTS),
+        ]
+        self._described_with = _digest(json.dumps(described_with))
         self._conditions = json.dumps(
             [
-                version("matchcut"),
-                {channel: space_of(d) for channel, d in descriptors.items()},
+                self._described_with,
                 None if faces is None else space_of(faces.descriptor),
-                settings.model_dump(mode="json", exclude=_NOT_OF_RESULTS),
                 min_score,
                 index.fingerprint(self._today),
             ]
@@ -104,7 +119,7 @@ class Batch:
         submission = self._submission_of(source)
         try:
             state = source.state()
-            key = self._key(source, state, submission)
+            content = _content_of(source, state)
         except InputError as error:
             return ScanResult(
                 source.name,
@@ -113,10 +128,13 @@ class Batch:
                 reason=str(error),
                 submission=submission,
             )
+        came_in = json.dumps(submission_values(submission))
+        key = _digest("\0".join((content, came_in, self._conditions)))
         known = self._index.recall_scan(key) if self._resume else None
         if known is not None:
             recalled = from_json(json.loads(known))
             return replace(recalled, source=source.name, query_id=source.stem)
+        seen: list[Described] = []
         result = scan(
             source,
             self._index,
@@ -127,6 +145,8 @@ class Batch:
             submission=submission,
             today=self._today,
             on_progress=on_progress,
+            before=self._seen_before(content) if self._resume and self._faces is None else None,
+            on_described=seen.append,
         )
         # What could not be read now may be readable later (a share that was not mounted).
         if result.status is Status.UNREADABLE:
@@ -134,17 +154,37 @@ class Batch:
         if source.state_if_there() != state:
             reasons = filter(None, (result.reason, "the file changed while it was scanned"))
             return replace(result, status=Status.PARTIAL, reason="; ".join(reasons))
+        for described in seen if self._settings.keep_days > 0 else ():
+            facts, arrays = pack(described)
+            facts |= {"spaces": self._spaces, "submission": submission_values(submission)}
+            upload = NewUpload(source.address, content, self._described_with, facts)
+            self._index.uploads.keep(upload, arrays)
         self._index.remember_scan(key, json.dumps(to_json(result)))
         return result
 
-    def _key(self, source: Source, state: str, submission: Submission) -> str:
-        # What lies elsewhere is told by its address and its server's mark: it would have to be
-        # fetched for its content.
-        if source.is_url:
-            content = f"{source.name}\0{state}"
-        else:
-            with source.local() as path:
-                content = digest_of(path)
-        came_in = json.dumps(submission_values(submission))
-        text = "\0".join((content, came_in, self._conditions))
-        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    def _seen_before(self, content: str) -> Described | None:
+        """What the same channels saw in the same content, if that was kept and can be read."""
+        upload = self._index.uploads.find(content, self._described_with)
+        if upload is None:
+            return None
+        try:
+            return unpack(upload.facts, self._index.uploads.arrays(upload))
+        except DamagedFileError as error:
+            _log.warning("%s", error)
+            return None
+
+
+def _content_of(source: Source, state: str) -> str:
+    """SHA-256 that tells a content; `InputError` where it cannot be read.
+
+    What lies elsewhere is told by its address and its server's mark: it would have to be fetched
+    for its content.
+    """
+    if source.is_url:
+        return _digest(f"{source.name}\0{state}")
+    with source.local() as path:
+        return digest_of(path)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

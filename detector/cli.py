@@ -19,6 +19,7 @@ from detector.commands import (
     review,
     rules,
     scan,
+    uploads,
     works,
 )
 from detector.commands import index as index_commands
@@ -54,6 +55,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(index_commands.app, name="index")
 app.add_typer(review.app, name="review")
 app.add_typer(audit.app, name="audit")
+app.add_typer(uploads.app, name="uploads")
 app.command("scan")(scan.scan_command)
 app.command("doctor")(doctor.doctor_command)
 

@@ -6,6 +6,8 @@ Everything here goes to stderr; stdout is for results.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -38,6 +40,19 @@ class _PerMinute(ProgressColumn):
     def render(self, task: Task) -> Text:
         is_of_all = task.id == 0 and task.speed
         return Text(f"{60 * (task.speed or 0):.3g}/min" if is_of_all else "", "progress.data.speed")
+
+
+@contextmanager
+def counting(verb: str) -> Iterator[Callable[[int, int], None]]:
+    """Give what is called with how many are done, of how many; on a terminal it moves a bar."""
+    console = Console(stderr=True)
+    if not console.is_terminal or is_json():
+        yield lambda done, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bars:
+        task = bars.add_task(verb, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 class Files:

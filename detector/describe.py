@@ -30,7 +30,7 @@ from detector.media import (
     trim_borders,
 )
 from detector.settings import Settings
-from detector.types import Channel, FrameCounts
+from detector.types import Channel, Fault, FrameCounts
 from index.embeddings import Embeddings
 
 _BATCH = 32
@@ -56,17 +56,52 @@ Window = tuple[float, float]
 Picture = npt.NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Glances:
+    """What the copy channel saw in passing, and did not look at closely.
+
+    Attributes
+    ----------
+    vectors
+        float32 [n, dim], each of length 1.
+    limits
+        float32 [n]: a work that is more similar than this deserves a closer look.
+    """
+
+    vectors: npt.NDArray[np.float32]
+    limits: npt.NDArray[np.float32]
+
+    @classmethod
+    def joined(cls, several: Sequence[Glances]) -> Glances:
+        """Take several together: at least one, of one width."""
+        return cls(
+            np.concatenate([one.vectors for one in several]),
+            np.concatenate([one.limits for one in several]),
+        )
+
+    @classmethod
+    def with_limit(cls, vectors: npt.NDArray[np.float32], limit: float) -> Glances:
+        """Give all the same limit."""
+        return cls(vectors, np.full(len(vectors), limit, np.float32))
+
+    def deserve(self, nearest: Nearest) -> bool:
+        """Whether a work is so similar to one of them that the video has to be looked at again."""
+        return bool(len(self.limits)) and bool((nearest(self.vectors) > self.limits).any())
+
+
 @dataclass(frozen=True, slots=True)
 class Described:
     """What all channels see in a video."""
 
     views: Mapping[Channel, Views]
     negatives: Embeddings | None  # a few frames, light and dark exchanged, in the copy channel
+    glances: Glances | None  # None: the copy channel did not look for what is hidden
     duration: float  # seconds
     frames: FrameCounts
     interval: float  # seconds between two samples
     windows: Sequence[Window] | None  # stretches that were described, None if all was
     problem: str | None  # what could not be read, None if all was
+    fault: Fault | None  # why not, where that has a name
     timings: Mapping[str, float]  # seconds of work by stage
 
     def embeddings(self, channel: Channel) -> Embeddings:
@@ -106,6 +141,7 @@ def describe(
     nearest: Nearest | None = None,
     share: float = 1.0,
     windows: Sequence[Window] | None = None,
+    open_sampler: Callable[..., Sampler] = Sampler,
 ) -> Described:
     """Sample a video and describe its frames; decoding runs beside describing.
 
@@ -127,6 +163,8 @@ def describe(
         Of the frames that are sampled otherwise: 0.25 takes every fourth.
     windows
         Stretches of the video to describe, rising and apart from each other; None: all of it.
+    open_sampler
+        What reads the frames, with the parameters of `Sampler`.
 
     Raises
     ------
@@ -137,7 +175,7 @@ def describe(
     rate = rate_for(info.duration, settings.rate) * share
     side = round(settings.copy_size * (_CLOSELY if closely or negative else 1))
     largest = side if watch is None else max(side, FACES_SIDE)
-    sampler = Sampler(path, rate, largest, settings.limits, windows)
+    sampler = open_sampler(path, rate, largest, settings.limits, windows)
     timings = {"decode": 0.0, "layout": 0.0, "describe": 0.0}
     times: list[float] = []
     rows = {channel: _Rows() for channel in descriptors}
@@ -167,21 +205,23 @@ def describe(
             on_progress(batch[-1].time, info.duration)
     if watch is not None:
         watch.finish()
-    negatives = None
+    negatives = glances = None
     if closer is not None:
         started = time.perf_counter()
-        negatives = closer.finish(times)
+        negatives, glances = closer.finish(times)
         timings["describe"] += time.perf_counter() - started - closer.seconds
         timings["layout"] = closer.seconds
     end = sampler.end or 0.0
     return Described(
         views={channel: rows[channel].views(times, descriptors[channel].dim) for channel in rows},
         negatives=negatives,
+        glances=glances,
         duration=max(end, info.duration or 0.0) if sampler.error is None else end,
         frames=FrameCounts(sampled, sampled - len(times), sampler.undecodable),
         interval=1 / rate,
         windows=windows,
         problem=_what_is_missing(sampler, info.duration if windows is None else None, 1 / rate),
+        fault=sampler.fault,
         timings=timings,
     )
 
@@ -215,6 +255,7 @@ class _Closer:
         self._settings = settings
         self._nearest = nearest
         self._negatives = _Rows()
+        self._unlike: list[npt.NDArray[np.float32]] = []  # views of guesses that resemble no work
         self._held: list[_Seen] = []  # the last two batches
         self.seconds = 0.0  # spent on finding the layout
 
@@ -238,21 +279,26 @@ class _Closer:
             self._describe(self._held[-2], self._held)
         self._held = self._held[-2:]
 
-    def finish(self, times: list[float]) -> Embeddings:
-        """Add views of the last frames; return what was seen in the negatives."""
+    def finish(self, times: list[float]) -> tuple[Embeddings, Glances]:
+        """Add views of the last frames; return what was seen in the negatives, and in passing."""
         if self._held:
             self._describe(self._held[-1], self._held)
         views = self._negatives.views(times, self._descriptor.dim)
-        return Embeddings(views.vectors, views.times[views.frames])
+        unlike = np.concatenate([views.vectors[:0], *self._unlike])
+        glances = (
+            Glances.with_limit(views.vectors, self._settings.negative_similarity),
+            Glances.with_limit(unlike, self._settings.part_similarity),
+        )
+        return Embeddings(views.vectors, views.times[views.frames]), Glances.joined(glances)
 
-    def _known(self, guesses: Sequence[Guess], pictures: Sequence[Picture]) -> Iterator[Part]:
-        """Give the guessed parts that resemble a work at a glance; of those in one place the best.
+    def _known(self, guesses: Sequence[Guess], pictures: Sequence[Picture]) -> list[Part]:
+        """Return guessed parts that resemble a work at a glance: of those in one place the best.
 
         A picture in a wall, a window or a table on a test card has edges like an inset's, and to
         describe one in all frames takes as long as to describe these.
         """
         if self._nearest is None:
-            return
+            return []
         views: list[Picture] = []
         owners: list[int] = []
         for number, guess in enumerate(guesses):
@@ -263,17 +309,18 @@ class _Closer:
                     views.append(view)
                     owners.append(number)
         if not views:
-            return
+            return []
+        vectors = self._descriptor.describe(views)
         similarity = np.full(len(guesses), -1.0, np.float32)
-        np.maximum.at(similarity, owners, self._nearest(self._descriptor.describe(views)))
-        known: list[Part] = []
-        for number in np.argsort(-similarity):
+        np.maximum.at(similarity, owners, self._nearest(vectors))
+        known: dict[int, Part] = {}
+        for number in np.argsort(-similarity).tolist():
             part = guesses[number].part
-            if similarity[number] <= self._settings.part_similarity:
-                return
-            if all(part.overlap(other) < _APART for other in known):
-                known.append(part)
-                yield part
+            is_alike = similarity[number] > self._settings.part_similarity
+            if is_alike and all(part.overlap(other) < _APART for other in known.values()):
+                known[number] = part
+        self._unlike.append(vectors[[owner not in known for owner in owners]])
+        return list(known.values())
 
     def _describe(self, seen: _Seen, around: list[_Seen]) -> None:
         parts: list[Part] = []

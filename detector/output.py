@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
 from typing import Any, Protocol, TextIO
@@ -25,6 +25,7 @@ from detector.types import (
     Channel,
     Evidence,
     FaceCounts,
+    Fault,
     Flag,
     FrameCounts,
     FramePair,
@@ -208,6 +209,13 @@ def submission_values(submission: Submission) -> dict[str, Any]:
     return {**asdict(submission), "submitted_at": None if at is None else at.isoformat()}
 
 
+def submission_from(values: Mapping[str, Any]) -> Submission:
+    """Return what `submission_values` was given."""
+    at = values.get("submitted_at")
+    when = None if at is None else datetime.fromisoformat(at)
+    return Submission(**{**values, "submitted_at": when})
+
+
 def _flag_values(flag: Flag) -> dict[str, Any]:
     match = flag.match
     verdict = {
@@ -235,21 +243,20 @@ def _appearance_values(appearance: Appearance) -> dict[str, Any]:
 def from_json(values: dict[str, Any]) -> ScanResult:
     """Return the result that `to_json` wrote."""
     faces = values["faces"]
-    submission = dict(values.get("submission") or {})  # older results say nothing of it
-    at = submission.get("submitted_at")
-    submission["submitted_at"] = None if at is None else datetime.fromisoformat(at)
+    fault = values.get("fault")  # older results say nothing of it
     return ScanResult(
         source=values["source"],
         query_id=values["query_id"],
         status=Status(values["status"]),
         reason=values["reason"],
+        fault=None if fault is None else Fault(fault),
         duration=values["duration"],
         channels=tuple(Channel(name) for name in values["channels"]),
         flags=tuple(_flag(match) for match in values["matches"]),
         frames=FrameCounts(**values["frames"]),
         faces=None if faces is None else FaceCounts(**faces),
         timings=values["timings"],
-        submission=Submission(**submission),
+        submission=submission_from(values.get("submission") or {}),  # nor of this
     )
 
 

@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from detector.describe import Described, Nearest, Window
+from detector.describe import Described, Glances, Nearest, Window
 from detector.matching import Views
 from detector.types import Channel, FrameCounts
 
@@ -31,7 +32,7 @@ class Look(Protocol):
 
 
 def look_twice(
-    look: Look, excess: Nearest, suspicious: float, others: Callable[[], Iterable[Window]]
+    look: Look, nearest: Nearest, limits: Nearest, others: Callable[[], Iterable[Window]]
 ) -> Described:
     """Glance at an upload, then look closely at what is suspicious in it.
 
@@ -39,11 +40,10 @@ def look_twice(
     ----------
     look
         Describes the upload, in the copy channel at least.
-    excess
-        Tells for vectors of the copy channel how similar the nearest frame of a work is, less what
-        any frame so ordinary may have.
-    suspicious
-        A frame with a larger excess is.
+    nearest
+        Tells for vectors of the copy channel how similar the nearest frame of a work is.
+    limits
+        Tells for such vectors from which similarity they are suspicious.
     others
         What else is suspicious after the glance.
 
@@ -54,44 +54,48 @@ def look_twice(
         frames of the glance.
     """
     glance = look(share=_SHARE)
-    times = [
-        *_times_above(glance.views[Channel.COPY], excess, suspicious),
-        *_negatives_above(glance, excess, suspicious),
-    ]
+    vectors, times = _passed(glance)
+    allowed = limits(vectors)
     margin = _MARGIN * glance.interval
-    found = [*((time - margin, time + margin) for time in times), *others()]
+    suspicious = times[nearest(vectors) > allowed].tolist() if len(times) else []
+    found = [*((time - margin, time + margin) for time in suspicious), *others()]
     windows = _joined(found, glance.duration)
-    if not windows:
-        nothing = Views(np.empty(0), glance.views[Channel.COPY].vectors[:0], np.empty(0, np.int64))
-        return replace(glance, views={**glance.views, Channel.COPY: nothing}, negatives=None)
     is_most = sum(end - start for start, end in windows) > _MOSTLY * glance.duration
+    outside = np.full(len(times), not is_most)
+    for start, end in windows:
+        outside &= (times < start) | (times > end)
+    glances = Glances(vectors[outside], allowed[outside])
+    if glance.glances is not None:
+        glances = Glances.joined([glances, glance.glances])
+    if not windows:
+        nothing = Views(np.empty(0), vectors[:0], np.empty(0, np.int64))
+        views = {**glance.views, Channel.COPY: nothing}
+        return replace(glance, views=views, negatives=None, glances=glances)
     close = look(windows=None if is_most else windows)
+    if close.glances is not None:
+        glances = Glances.joined([glances, close.glances])
     return replace(
         close,
         views={**glance.views, Channel.COPY: close.views[Channel.COPY]},
+        glances=glances,
         duration=max(glance.duration, close.duration),
         frames=_sum(glance.frames, close.frames),
         problem=close.problem if is_most else glance.problem or close.problem,
+        fault=close.fault if is_most else glance.fault or close.fault,
         timings={
             stage: glance.timings[stage] + seconds for stage, seconds in close.timings.items()
         },
     )
 
 
-def _times_above(views: Views, excess: Nearest, suspicious: float) -> list[float]:
-    if not len(views.vectors):
-        return []
-    rows = np.flatnonzero(excess(views.vectors) > suspicious)
-    times: list[float] = views.times[np.unique(views.frames[rows])].tolist()
-    return times
-
-
-def _negatives_above(glance: Described, excess: Nearest, suspicious: float) -> list[float]:
-    negatives = glance.negatives
-    if negatives is None or not len(negatives):
-        return []
-    times: list[float] = negatives.times[excess(negatives.vectors) > suspicious].tolist()
-    return times
+def _passed(glance: Described) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    """Return what a glance saw, the negatives as well, and when: [n, dim] and [n]."""
+    views, negatives = glance.views[Channel.COPY], glance.negatives
+    vectors, times = [views.vectors], [views.times[views.frames]]
+    if negatives is not None:
+        vectors.append(negatives.vectors)
+        times.append(negatives.times)
+    return np.concatenate(vectors), np.concatenate(times)
 
 
 def _joined(windows: Iterable[Window], duration: float) -> list[Window]:

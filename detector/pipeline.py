@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
@@ -20,24 +16,15 @@ from detector.describe import Described, OnProgress, Window, describe
 from detector.descriptors import Descriptor, space_of
 from detector.faces import FaceChannel, FaceWatch
 from detector.inputs import InputError, Source, digest_of
-from detector.matching import (
-    Background,
-    Candidate,
-    Views,
-    above,
-    align,
-    build_match,
-    rank_candidates,
-    similar_pairs,
-)
+from detector.matching import above
 from detector.matching.likeness import appearances_above
 from detector.media import UnreadableMediaError
 from detector.passes import look_twice
 from detector.replaced import mark_replaced, mark_strangers_to_cast
 from detector.rights import Circumstances, judge, judge_likeness
+from detector.search import Matching, is_worth_a_look, nearest, timed, too_ordinary
 from detector.settings import Settings
 from detector.types import Channel, Flag, Match, Mode, ScanResult, Status, Submission
-from detector.verify import verify
 from index.records import NewWork, Policy, Work
 from index.reference_index import ChannelEmbeddings, ReferenceIndex
 from index.rights_records import Kind
@@ -133,6 +120,8 @@ def scan(
     submission: Submission = NOTHING_KNOWN,
     today: date | None = None,
     on_progress: OnProgress | None = None,
+    before: Described | None = None,
+    on_described: Callable[[Described], object] = lambda _: None,
 ) -> ScanResult:
     """Find enrolled works and people in an upload. An unreadable file is a result, not an error.
 
@@ -146,6 +135,10 @@ def scan(
         How the upload came in, for the licences.
     today
         The day to judge by, for the licences; by default the present one in UTC.
+    before
+        What the channels saw in the same file before: it is not read again where that will do.
+    on_described
+        Is given what the channels saw, if the file was read.
 
     Raises
     ------
@@ -160,7 +153,12 @@ def scan(
     }
     try:
         with source.local() as path:
-            described, watch = _look(path, index, descriptors, settings, faces, on_progress)
+            watch = None
+            if before is not None and faces is None and not is_worth_a_look(before, index):
+                described = before
+            else:
+                described, watch = _look(path, index, descriptors, settings, faces, on_progress)
+                on_described(described)
             upload = Circumstances(
                 today or datetime.now(UTC).date(), described.duration, submission
             )
@@ -179,8 +177,9 @@ def scan(
                 seen = _Seen(watch, faces, index, settings, timings)
                 flags += seen.flags(min_score, upload)
             for channel, query in views.items():
-                matching = _Matching(channel, descriptors[channel], index, settings, timings)
-                for match, work in matching.run(query, path, described.duration):
+                matching = Matching(channel, descriptors[channel], index, settings, timings)
+                found = matching.aligned(query, described.duration)
+                for match, work in matching.verified(found, path):
                     kept = above(match, lowest[channel])
                     if kept is not None and channel is Channel.COPY and seen is not None:
                         kept = seen.in_copy(kept, work, path)
@@ -194,6 +193,7 @@ def scan(
             source.stem,
             Status.UNREADABLE,
             reason=str(error),
+            fault=error.fault if isinstance(error, UnreadableMediaError) else None,
             submission=submission,
         )
     flags.sort(key=lambda flag: (-flag.verdict.rank, -flag.match.score))
@@ -202,6 +202,7 @@ def scan(
         query_id=source.stem,
         status=Status.OK if described.problem is None else Status.PARTIAL,
         reason=described.problem,
+        fault=described.fault,
         duration=described.duration,
         channels=(*descriptors, *([Channel.FACE] if faces is not None else [])),
         flags=tuple(flags),
@@ -232,7 +233,7 @@ def _look(
             settings,
             on_progress,
             closely=True,
-            nearest=partial(_nearest, index),
+            nearest=partial(nearest, index),
             watch=watch,
             share=share,
             windows=windows,
@@ -248,10 +249,10 @@ def _look(
         return look(), watch
     background = background_of(index, Channel.COPY, space_of(descriptors[Channel.COPY]))
 
-    def excess(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return _nearest(index, vectors) - _too_ordinary(vectors, background, settings)
+    def limits(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return np.float32(settings.suspicious) + too_ordinary(vectors, background, settings)
 
-    return look_twice(look, excess, settings.suspicious, faces_seen), watch
+    return look_twice(look, partial(nearest, index), limits, faces_seen), watch
 
 
 class _Seen:
@@ -287,7 +288,7 @@ class _Seen:
 
     def in_copy(self, match: Match, work: Work, path: Path) -> Match:
         """Say of the segments of a copy whether their faces are the film's."""
-        with _timed(self._timings, "faces"):
+        with timed(self._timings, "faces"):
             film = Path(work.source)
             match = mark_replaced(match, self._watch.tracks, path, film, self._faces.descriptor)
             names = {person.id: person.name for person in self._people.values()}
@@ -300,96 +301,4 @@ def _looks_negative(described: Described, index: ReferenceIndex, settings: Setti
     negatives = described.negatives
     if negatives is None or len(negatives) == 0:
         return False
-    return float(_nearest(index, negatives.vectors).max()) > settings.negative_similarity
-
-
-def _nearest(index: ReferenceIndex, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return how similar the nearest frame of a work is to each vector; -1 if there is no work."""
-    similarities = index.search(Channel.COPY, vectors, 1).similarities
-    return np.asarray(similarities.max(axis=1, initial=-1.0), np.float32)
-
-
-def _too_ordinary(
-    vectors: npt.NDArray[np.float32], background: Background | None, settings: Settings
-) -> npt.NDArray[np.float32]:
-    """Return by how much frames are more like ordinary footage than any frame may be, [n]."""
-    if background is None:
-        return np.zeros(len(vectors), np.float32)
-    excess = background.bias(vectors) - np.float32(settings.ordinary)
-    return np.asarray(np.maximum(excess, 0.0), np.float32)
-
-
-class _Matching:
-    """Search, alignment, score and verification of uploads in one channel."""
-
-    def __init__(
-        self,
-        channel: Channel,
-        descriptor: Descriptor,
-        index: ReferenceIndex,
-        settings: Settings,
-        timings: dict[str, float],
-    ) -> None:
-        self._channel = channel
-        self._descriptor = descriptor
-        self._index = index
-        self._settings = settings
-        self._thresholds = settings.channel(channel)
-        self._background = background_of(index, channel, space_of(descriptor))
-        self._timings = timings  # seconds by stage, added to
-
-    def run(self, query: Views, path: Path, duration: float) -> list[tuple[Match, Work]]:
-        """Return the matches of an upload, whatever their scores."""
-        if len(query) == 0:
-            return []
-        with _timed(self._timings, "search"):
-            candidates = self._candidates(query)
-        found: list[tuple[Match, Work]] = []
-        with _timed(self._timings, "align"):
-            for candidate in candidates:
-                work = self._index.work(candidate.work_number)
-                match = self._aligned(query, work, duration)
-                if match is not None:
-                    found.append((match, work))
-        if self._thresholds.confirmed_score is None:
-            return found
-        with (
-            _timed(self._timings, "verify"),
-            ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="verify") as pool,
-        ):
-            matches = list(pool.map(lambda one: self._verified(one[0], one[1], path), found))
-        return [(match, work) for match, (_, work) in zip(matches, found, strict=True)]
-
-    def _candidates(self, query: Views) -> list[Candidate]:
-        hits = self._index.search(self._channel, query.vectors, self._settings.neighbours)
-        ordinary = _too_ordinary(query.vectors, self._background, self._settings)
-        floor = np.asarray(self._thresholds.floor + ordinary, np.float32)
-        return rank_candidates(hits, query.frames, floor, self._settings.max_candidates)
-
-    def _aligned(self, query: Views, work: Work, duration: float) -> Match | None:
-        thresholds = self._thresholds
-        ref = self._index.embeddings(work.number, self._channel)
-        pairs = similar_pairs(query, ref, thresholds.floor)
-        return build_match(
-            self._channel,
-            work.id,
-            query,
-            ref,
-            align(pairs, thresholds.aligned, thresholds.least_evidence),
-            (duration, work.duration),
-            thresholds,
-            self._background,
-        )
-
-    def _verified(self, match: Match, work: Work, path: Path) -> Match:
-        if match.score < self._thresholds.verify_from:
-            return match
-        ref = self._index.embeddings(work.number, self._channel)
-        return verify(match, path, Path(work.source), ref, self._descriptor, self._thresholds)
-
-
-@contextmanager
-def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
-    started = time.perf_counter()
-    yield
-    timings[stage] += time.perf_counter() - started
+    return float(nearest(index, negatives.vectors).max()) > settings.negative_similarity

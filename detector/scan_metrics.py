@@ -100,7 +100,7 @@ class ScanMetrics:
         for stage, seconds in result.timings.items():
             self._stages.labels(stage).inc(seconds)
         if result.status is not Status.OK:
-            self._faults.labels(result.status.value).inc()
+            self._faults.labels(result.fault or result.status).inc()
         if result.frames.undecodable:
             self._faults.labels("packet").inc(result.frames.undecodable)
         self._waiting.dec()

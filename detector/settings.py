@@ -222,6 +222,12 @@ class Settings(BaseSettings):
         ge=-1,
         le=1,
     )
+    keep_days: float = Field(
+        30.0,
+        description="Days for which it is kept what the channels of works saw in an upload (faces "
+        "never are), to match it with works that are protected later; 0: not at all.",
+        ge=0,
+    )
     limits: Limits = Field(
         Limits(), description="What reading one file may cost; see `detector.decoding.records`."
     )

@@ -34,6 +34,16 @@ class Status(StrEnum):
     UNREADABLE = "unreadable"
 
 
+class Fault(StrEnum):
+    """Which of its limits a file ran into, or what it did to the process that read it."""
+
+    HANG = "hang"  # no frame for too long
+    CPU = "cpu"  # more processor time than a file may use
+    MEMORY = "memory"  # the same, of memory
+    CRASH = "crash"
+    SIZE = "size"  # more frames, or larger ones, than are read
+
+
 class Verdict(StrEnum):
     """What the rights layer wants done, strongest last."""
 
@@ -197,6 +207,7 @@ class ScanResult:
     faces: FaceCounts | None = None  # None: nobody looked for faces
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds of work by stage
     submission: Submission = Submission()
+    fault: Fault | None = None  # why not `ok`, where that has a name; else the file is the matter
 
     @property
     def verdict(self) -> Verdict:

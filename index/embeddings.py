@@ -6,23 +6,15 @@ without decoding a film again.
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.arrays import UnsoundFileError, read_arrays, write_arrays
 from index.errors import DamagedFileError
-from index.files import digest_of, write_atomically
 from index.vectors import unit_vectors
-
-# All that NumPy and zipfile raise for bytes that are not what `write_embeddings` wrote.
-_UNREADABLE = (
-    OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,15 +68,8 @@ class Embeddings:
 
 
 def write_embeddings(path: Path, embeddings: Embeddings) -> str:
-    """Write embeddings to a new file, atomically and durably; returns the file's SHA-256.
-
-    The format is NumPy's ``.npz`` without compression: embeddings do not compress, and anybody
-    can open it without us.
-    """
-    return write_atomically(
-        path,
-        lambda file: np.savez(file, vectors=embeddings.vectors, times=embeddings.times),
-    )
+    """Write embeddings to a new file, atomically and durably; returns the file's SHA-256."""
+    return write_arrays(path, {"vectors": embeddings.vectors, "times": embeddings.times})
 
 
 def read_embeddings(path: Path, digest: str | None = None) -> Embeddings:
@@ -103,20 +88,12 @@ def read_embeddings(path: Path, digest: str | None = None) -> Embeddings:
         The file is missing, or holds anything else than sound embeddings.
     """
     try:
-        with path.open("rb") as file:
-            if digest is not None and digest_of(file) != digest:
-                raise _damaged(path, "its digest is not the one in the catalogue")
-            arrays = np.load(file, allow_pickle=False)
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise _damaged(path, "it is not an .npz archive")
-            with arrays:
-                vectors, times = arrays["vectors"], arrays["times"]
+        arrays = read_arrays(path, digest)
+        vectors, times = arrays["vectors"], arrays["times"]
         if vectors.dtype != np.float32 or times.dtype != np.float64:
             raise _damaged(path, f"it holds {vectors.dtype} vectors and {times.dtype} times")
         return Embeddings(vectors, times)
-    except FileNotFoundError as error:
-        raise _damaged(path, "it is missing") from error
-    except _UNREADABLE as error:
+    except (UnsoundFileError, KeyError, ValueError) as error:
         raise _damaged(path, str(error)) from error
 
 

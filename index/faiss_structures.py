@@ -24,10 +24,9 @@ SAMPLE_PER_LIST = 64
 _LISTS_PER_ROOT = 4.0  # lists: so many times the square root of the vectors
 _MOST_LISTS = 8192  # beyond, finding the list of each new vector is what takes the time
 
-# Lists that a query looks into: so many times the square root of all. It has to grow with them: as
-# many at all sizes find ever less. `scripts/bench_index` tells what is found; at 80 thousand
-# vectors it was the best answer to 98.7 % of film-like queries, and with half as many 97 %.
-_PROBES_PER_ROOT = 1.2
+# Lists that a query looks into: so many times the fourth root of all. It has to grow with them, as
+# the same number finds ever less; `scripts/bench_index` tells what is found.
+_PROBES_PER_FOURTH_ROOT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +92,4 @@ def lists_for(vectors: int) -> int:
 
 def probes_for(lists: int) -> int:
     """How many of the lists each query looks into."""
-    return min(lists, math.ceil(_PROBES_PER_ROOT * math.sqrt(lists)))
+    return min(lists, math.ceil(_PROBES_PER_FOURTH_ROOT * math.sqrt(math.sqrt(lists))))

@@ -11,6 +11,8 @@ writer sweeps; a FAISS file that does not fit the rows is brought up to date bef
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -20,10 +22,11 @@ from types import TracebackType
 from typing import Self
 
 import filelock
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
 
+from index.background import BackgroundFootage
 from index.catalog import CATALOGUE, CATALOGUE_ID, Catalog
 from index.cipher import Cipher
 from index.compaction import Compactor
@@ -42,7 +45,7 @@ from index.errors import (
 from index.faiss_structures import SIZES, Sizes
 from index.files import write_atomically
 from index.people import People
-from index.records import BackgroundSource, EmbeddingsFile, NewWork, Work
+from index.records import EmbeddingsFile, NewWork, Work
 from index.rights import RightsRegister
 from index.search_index import SearchIndex
 from index.turns import turn
@@ -57,9 +60,12 @@ from index.upkeep import (
     measure,
     sweep_orphans,
 )
+from index.uploads import KeptUploads
 from index.vectors import Hits
 
 LOCK_TIMEOUT_S = 60.0
+
+_log = logging.getLogger(__name__)
 
 
 class ReferenceIndex:
@@ -76,14 +82,16 @@ class ReferenceIndex:
         self.home = home
         self._catalog = catalog
         self._lock = lock
-        self._people = People(catalog, partial(turn, lock, home))
-        self._rights = RightsRegister(catalog, partial(turn, lock, home))
+        write = partial(turn, lock, home)
+        self._people = People(catalog, write)
+        self._uploads = KeptUploads(home, catalog)
+        self._rights = RightsRegister(catalog, write)
+        self._background = BackgroundFootage(home, catalog, write)
         self._search = SearchIndex(home, catalog, sizes)
         self._compactor = Compactor(
-            home, self._search, partial(turn, lock, home), partial(sweep_orphans, home, catalog)
+            home, self._search, write, partial(sweep_orphans, home, catalog)
         )
         self._has_written = False
-        self._background: dict[tuple[str, str], NDArray[np.float32]] = {}  # by channel and space
 
     @classmethod
     def open(
@@ -110,12 +118,19 @@ class ReferenceIndex:
         Raises
         ------
         CatalogError
-            The catalogue cannot be opened, or is not the one these files belong to.
+            The catalogue cannot be opened, as nothing can be written beside it or otherwise; or it
+            is not the one these files belong to.
         IndexBusyError
             Another process is making this home and does not finish.
         """
         home = Path(home)
         home.mkdir(parents=True, exist_ok=True)
+        if database_url is None and not os.access(home, os.W_OK):
+            raise CatalogError(
+                f"nothing can be written in {home}, and SQLite needs that even to read the "
+                "catalogue: let this account write there (is it mounted for writing?), or "
+                "use a copy of the folder with --home"
+            )
         database = str(home.absolute() / CATALOGUE)
         url = database_url or URL.create("sqlite", database=database)
         lock = filelock.FileLock(home / "writer.lock", timeout=lock_timeout)
@@ -177,6 +192,11 @@ class ReferenceIndex:
         except IndexBusyError:
             if self._has_written:
                 raise
+        except (OSError, DBAPIError) as error:
+            if self._has_written:
+                raise
+            reason = getattr(error, "orig", error)
+            _log.warning("what was mended of the index cannot be written down: %s", reason)
         else:
             if self._has_written:
                 self._compactor.start()
@@ -309,6 +329,13 @@ class ReferenceIndex:
         """Everybody with a protected likeness."""
         return self._people
 
+    # Uploads
+
+    @property
+    def uploads(self) -> KeptUploads:
+        """What was seen in uploads that have been scanned."""
+        return self._uploads
+
     # Rights
 
     @property
@@ -318,100 +345,10 @@ class ReferenceIndex:
 
     # Background
 
-    def add_background(
-        self, source: str, source_digest: str, channel: str, content: ChannelEmbeddings
-    ) -> BackgroundSource:
-        """Take footage into the background; when this returns, it is on disk.
-
-        Parameters
-        ----------
-        source, source_digest
-            Path or URL it was read from, and the SHA-256 of what was read.
-        channel, content
-            What a channel sees in it: at least one vector, of any space.
-
-        Raises
-        ------
-        AlreadyEnrolledError
-            The same footage is there, described in the same space.
-        InvalidWorkError
-            There is no vector.
-        SpaceMismatchError
-            Others of the same space have vectors of another width.
-        IndexBusyError
-            Another process is writing.
-        """
-        check_content(f"background {source!r}", channel, content)
-        with turn(self._lock, self.home):
-            self._catalog.check_new_background(source_digest, channel, content.space)
-            for other in self._catalog.background_sources(channel, content.space)[:1]:
-                check_width(f"the background's files in channel {channel!r}", other, content)
-            file = write_content(self.home, BACKGROUND, channel, content)
-            added = self._catalog.add_background(source, source_digest, file)
-            self._background = {}
-        return added
-
-    def remove_background(self, number: int) -> BackgroundSource:
-        """Forget footage of the background: nothing of it is left. Returns what it was.
-
-        Raises
-        ------
-        UnknownBackgroundError, IndexBusyError
-            There is no such footage, or another process is writing.
-        """
-        with turn(self._lock, self.home):
-            removed = self._catalog.background_source(number)
-            self._catalog.remove_background(number)
-            (self.home / removed.file).unlink(missing_ok=True)
-            self._background = {}
-        return removed
-
-    def background_sources(self) -> list[BackgroundSource]:
-        """All footage in the background, in the order it was added."""
-        return self._catalog.background_sources()
-
-    def background_source(self, number: int) -> BackgroundSource:
-        """One source of the background; `UnknownBackgroundError` if there is none."""
-        return self._catalog.background_source(number)
-
-    def find_background(
-        self, source_digest: str, channel: str, space: str
-    ) -> BackgroundSource | None:
-        """Find what was added from the file with this SHA-256, as described in this space."""
-        return self._catalog.find_background(source_digest, channel, space)
-
-    def background_vectors(self, channel: str, space: str) -> NDArray[np.float32]:
-        """Vectors of the background that were described in this space, in the order of sources.
-
-        They are kept in memory until the background changes.
-
-        Returns
-        -------
-        float32 [n, dim], each of length 1; read-only. [0, 0] if there are none.
-
-        Raises
-        ------
-        DamagedFileError
-            A file is missing or damaged.
-        """
-        known = self._background  # another, empty one takes its place when something changes
-        if (channel, space) not in known:
-            known[channel, space] = self._read_background(channel, space)
-        return known[channel, space]
-
-    def _read_background(self, channel: str, space: str) -> NDArray[np.float32]:
-        files = self._catalog.background_sources(channel, space)
-        while True:
-            try:
-                parts = [read_embeddings(self.home / f.file, f.digest).vectors for f in files]
-                break
-            except DamagedFileError:
-                tried, files = files, self._catalog.background_sources(channel, space)
-                if files == tried:  # and none was just removed by another process
-                    raise
-        vectors = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
-        vectors.flags.writeable = False
-        return vectors
+    @property
+    def background(self) -> BackgroundFootage:
+        """Footage that is ordinary to the user."""
+        return self._background
 
     # Vectors
 
@@ -498,7 +435,7 @@ class ReferenceIndex:
     def refresh(self) -> None:
         """Let searches from now on see what other processes have enrolled or removed."""
         self._search.look_again()
-        self._background = {}
+        self._background.refresh()
 
     def remember_scan(self, key: str, result: str) -> None:
         """Keep a finished scan's result (JSON), so that a batch can go on where it stopped."""
@@ -521,7 +458,8 @@ class ReferenceIndex:
         ----------
         repair
             Also mend what can be: build FAISS files anew, sweep orphans, write the catalogue's
-            files anew without what was erased. Embeddings files cannot be mended; the message
+            files anew without what was erased, forget what was seen in an upload and cannot be
+            read any more. Embeddings files cannot be mended; the message
             names the work or background to add again.
         cipher
             The key of people's faces, to see that each opens; None not to look into them.
@@ -543,6 +481,7 @@ class ReferenceIndex:
             derived = {channel: self._search.problems(channel) for channel in self._channels()}
             problems += [text for texts in derived.values() for text in texts]
             problems += check_background(self.home, self._catalog)
+            problems += self._uploads.problems(repair=repair)
             for name in find_orphans(self.home, self._catalog):
                 owner = "background" if name.startswith(f"{BACKGROUND}/") else "work"
                 problems.append(f"{name} belongs to no {owner}")

@@ -139,6 +139,22 @@ class ScanRow(Base):
     finished_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class UploadRow(Base):
+    """An upload that was described, so that works protected later can be matched back to it."""
+
+    __tablename__ = "uploads"
+
+    key: Mapped[str] = mapped_column(_Sha256, primary_key=True)  # of the source: paths are long
+    source: Mapped[str] = mapped_column(Text)  # in JSON, as a file's name need not be text
+    content: Mapped[str] = mapped_column(Text, index=True)  # what tells its content
+    conditions: Mapped[str] = mapped_column(Text)
+    facts: Mapped[str] = mapped_column(Text)  # JSON
+    file: Mapped[str] = mapped_column(Text, index=True)
+    digest: Mapped[str] = mapped_column(_Sha256)
+    size: Mapped[int]  # bytes
+    kept_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
 class PersonRow(Base):
     """Somebody with a protected likeness."""
 

@@ -78,7 +78,7 @@ def background_list(
         with open_index(settings_of(home)) as index:
             rows = [
                 background_values(source, index.space(source.channel))
-                for source in index.background_sources()
+                for source in index.background.all()
             ]
         none = "nothing of yours yet: `matchcut background add PATH`"
         write_rows(output_format, rows, sys.stdout, none=none)
@@ -91,6 +91,6 @@ def background_remove(
 ) -> None:
     """Remove footage from the background, by the numbers that `background list` shows."""
     with errors(), open_index(settings_of(home)) as index:
-        for source in [index.background_source(number) for number in numbers]:
-            index.remove_background(source.number)
+        for source in [index.background.get(number) for number in numbers]:
+            index.background.remove(source.number)
             typer.echo(f"removed {source.number}")

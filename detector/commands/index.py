@@ -17,6 +17,7 @@ def index_stats(home: Home = None) -> None:
     with errors():
         with open_index(settings_of(home)) as index:
             stats = index.stats()
+            uploads = index.uploads.all()
         typer.echo(f"works     {stats.works}")
         typer.echo(f"footage   {stats.seconds:.1f} s")
         for name, channel in stats.channels.items():
@@ -26,6 +27,9 @@ def index_stats(home: Home = None) -> None:
             )
         if stats.people:
             typer.echo(f"people    {stats.people} with {stats.faces} faces")
+        if uploads:
+            size = sum({upload.file: upload.size for upload in uploads}.values())
+            typer.echo(f"uploads   {len(uploads)} seen and kept, {size / 1e6:.1f} MB")
 
 
 @app.command("verify")

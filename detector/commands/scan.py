@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,10 +28,7 @@ from detector.commands.common import (
 from detector.types import Mode
 
 if TYPE_CHECKING:
-    from detector.batch import Batch
-    from detector.commands.intake import CaseOpener
     from detector.inputs import Source
-    from detector.scan_metrics import Watching
     from detector.types import ScanResult
 
 
@@ -152,7 +148,7 @@ def scan_command(
     with errors():
         from detector.batch import Batch
         from detector.commands.intake import CaseOpener, desk_for, known_submissions
-        from detector.commands.scanning import metered, open_for_scan
+        from detector.commands.scanning import forget_old, metered, open_for_scan, stream_to, told
         from detector.console import say
         from detector.inputs import expand
         from detector.output import Tally, open_writer
@@ -175,11 +171,13 @@ def scan_command(
             desk_for(cases, settings) as desk,
         ):
             opened = open_for_scan(index, settings)
-            with _stream(output) as stream, _until_told(watch) as over:
+            forget_old(index, settings)
+            with stream_to(output) as stream, _until_told(watch) as over:
                 writer = open_writer(output_format, stream)
                 for some in _arriving(paths, every, over) if watch else [sources]:
                     if watch:  # what changed since the last files, or since the start
                         opened = open_for_scan(index, settings)
+                        forget_old(index, settings)
                         known = known_submissions(*how, None)
                     opener = None if desk is None else CaseOpener(desk, index, opened, settings)
                     batch = Batch(
@@ -192,7 +190,7 @@ def scan_command(
                         workers=workers,
                         resume=resume,
                     )
-                    for result in _told(batch, some, opener, counted, over):
+                    for result in told(batch, some, opener, counted, over):
                         writer.write(result)
                         tally.add(result)
                         if report is not None:
@@ -210,32 +208,6 @@ def scan_command(
     if failed or tally.unreadable:
         raise typer.Exit(UNREADABLE)
     raise typer.Exit(FLAGGED if tally.flagged else 0)
-
-
-def _told(
-    batch: Batch,
-    sources: Sequence[Source],
-    opener: CaseOpener | None,
-    counted: Watching,
-    over: threading.Event,
-) -> Iterator[ScanResult]:
-    """Scan uploads until it is over; open the case of each, and tell the user what became of it."""
-    from detector.console import Files
-    from detector.logs import scan_event
-    from detector.output import outcome
-
-    with Files("scanning", len(sources)) as files:
-        note = files.watch if opener is None else opener.watching(files.watch)
-        results = batch.run(sources, note)
-        for source, result in zip(sources, counted(results, more=len(sources)), strict=True):
-            case = "" if opener is None else opener.open(source, result)
-            told = "; ".join(filter(None, (outcome(result), case)))
-            is_flagged = result.verdict.is_flagged
-            files.done(source, told, is_flagged=is_flagged, **scan_event(result, case))
-            yield result
-            if over.is_set():
-                results.close()
-                return
 
 
 @contextmanager
@@ -285,12 +257,3 @@ def _arriving(
         if ready:
             yield ready
         over.wait(every)
-
-
-@contextmanager
-def _stream(path: Path | None) -> Iterator[Any]:
-    if path is None:
-        yield sys.stdout
-        return
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        yield stream

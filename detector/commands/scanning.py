@@ -1,12 +1,16 @@
-"""What a scan runs with: the channels that were asked for, or all that the index has a use for."""
+"""How commands scan: what with, what is told meanwhile, where results go."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import sys
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from detector.commands.common import fail, today
 from detector.console import say
@@ -27,7 +31,13 @@ from index.errors import WrongKeyError
 from index.reference_index import ReferenceIndex
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+    from detector.batch import Batch
+    from detector.commands.intake import CaseOpener
+    from detector.inputs import Source
     from detector.scan_metrics import Watching
+    from detector.types import ScanResult
 
 _ADD_PERSON = "`matchcut people add NAME PHOTO`"
 
@@ -128,3 +138,57 @@ def _open_faces(index: ReferenceIndex, settings: Settings, is_named: bool) -> Fa
             raise
         say(f"channel face is off: {error}")
         return None
+
+
+def forget_old(index: ReferenceIndex, settings: Settings) -> None:
+    """Let go of what was seen in uploads longer ago than it is to be kept."""
+    index.uploads.forget_before(datetime.now(UTC) - timedelta(days=settings.keep_days))
+
+
+def told(
+    batch: Batch,
+    sources: Sequence[Source],
+    opener: CaseOpener | None,
+    counted: Watching | None = None,
+    over: threading.Event | None = None,
+) -> Iterator[ScanResult]:
+    """Scan uploads, until it is over; open the case of each, and tell what became of it."""
+    from detector.console import Files
+    from detector.logs import scan_event
+    from detector.output import outcome
+
+    with Files("scanning", len(sources)) as files:
+        note = files.watch if opener is None else opener.watching(files.watch)
+        results = batch.run(sources, note)
+        counting = results if counted is None else counted(results, more=len(sources))
+        for source, result in zip(sources, counting, strict=True):
+            case = "" if opener is None else opener.open(source, result)
+            told = "; ".join(filter(None, (outcome(result), case)))
+            is_flagged = result.verdict.is_flagged
+            files.done(source, told, is_flagged=is_flagged, **scan_event(result, case))
+            yield result
+            if over is not None and over.is_set():
+                results.close()
+                return
+
+
+@contextmanager
+def stream_to(path: Path | None) -> Iterator[TextIO]:
+    """Open the file that results go to; stdout without one."""
+    if path is None:
+        yield sys.stdout
+        return
+    raw = io.BufferedWriter(_NamedFile(path, "w"))
+    with io.TextIOWrapper(raw, encoding="utf-8", newline="") as stream:
+        yield stream
+
+
+class _NamedFile(io.FileIO):
+    """A file that is named where it cannot be written to the end, as when the disk is full."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            error.filename = self.name
+            raise

@@ -13,6 +13,7 @@ import typer
 
 from detector.commands.adding import each_file, taking, with_problem, write_table
 from detector.commands.common import (
+    FLAGGED,
     UNREADABLE,
     Channels,
     Format,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from detector.inputs import Source
     from detector.settings import Settings
     from detector.types import Channel
+    from index.records import Work
     from index.reference_index import ReferenceIndex
 
 app = typer.Typer(
@@ -65,10 +67,26 @@ def works_add(
         PolicyChoice, typer.Option(help="What is to happen to copies.")
     ] = PolicyChoice.REVIEW,
     channels: Channels = None,
+    match_back: Annotated[
+        bool,
+        typer.Option(
+            "--match-back",
+            help="Then look for them in uploads that were scanned before, as `uploads match-back` "
+            "does.",
+        ),
+    ] = False,
+    cases: Annotated[
+        bool, typer.Option("--cases", help="With --match-back: open cases at the desk.")
+    ] = False,
 ) -> None:
     """Protect films: describe their frames and put them into the index.
 
     The same file again is recognised by its content and adds nothing.
+
+    matchcut works add heat.mp4 --policy block --match-back --cases
+
+    Exit code 3 if a film could not be read; with --match-back 1 if an upload is
+    flagged.
     """
     with errors():
         from detector.importing import Film
@@ -78,16 +96,25 @@ def works_add(
         sources = expand(paths)
         if not sources:
             fail(f"no video in {', '.join(paths)}")
+        if cases and not match_back:
+            fail("--cases is for what --match-back finds")
         if work_id is not None and len(sources) > 1:
             fail(f"--id is for a single file; these are {len(sources)}")
         wanted = Policy(policy.value)
         films = [Film(source, work_id, title, owner, wanted) for source in sources]
         settings = settings_of(home, channels=channels)
         descriptors = _open_channels(settings)
+        flagged = 0
         with open_index(settings) as index:
-            failed = _enroll(films, index, descriptors, settings)
+            added, failed = _enroll(films, index, descriptors, settings)
+            if match_back and added:
+                from detector.commands import uploads
+
+                tally = uploads.match_back(added, index, settings, cases=cases)
+                flagged, failed = tally.flagged, failed + tally.unreadable
     if failed:
         raise typer.Exit(UNREADABLE)
+    raise typer.Exit(FLAGGED if flagged else 0)
 
 
 def _open_channels(settings: Settings) -> dict[Channel, Descriptor]:
@@ -108,12 +135,13 @@ def _enroll(
     index: ReferenceIndex,
     descriptors: dict[Channel, Descriptor],
     settings: Settings,
-) -> int:
-    """Put films into the index, print their ids, and return how many could not be."""
+) -> tuple[list[Work], int]:
+    """Put films into the index, and print their ids; return new works, and how many failed."""
     from detector.pipeline import NothingToMatchError, enroll
     from index.errors import IdTakenError, InvalidWorkError
 
     film_of = {film.source: film for film in films}
+    added: list[Work] = []
 
     def add(source: Source, on_progress: OnProgress) -> str:
         film = film_of[source]
@@ -131,12 +159,15 @@ def _enroll(
         work = enrolled.work
         typer.echo(work.id)
         if enrolled.added:
+            added.append(work)
             outcome = f"added as {work.id} ({', '.join(enrolled.added)})"
         else:
             outcome = f"is in the index already, as {work.id}"
         return with_problem(outcome, enrolled.problem)
 
-    return each_file(list(film_of), add, (NothingToMatchError, IdTakenError, InvalidWorkError))
+    refused = (NothingToMatchError, IdTakenError, InvalidWorkError)
+    failed = each_file(list(film_of), add, refused)
+    return added, failed
 
 
 @app.command("list")
@@ -286,7 +317,9 @@ def works_import(
             descriptors = _open_channels(settings) if changes.films else {}
             for work in index.update_all(changes.updates):
                 typer.echo(work.id)
-            failed = _enroll(changes.films, index, descriptors, settings) if descriptors else 0
+            failed = 0
+            if descriptors:
+                _, failed = _enroll(changes.films, index, descriptors, settings)
         say(
             f"{len(changes.updates)} changed, {changes.unchanged} as they were, "
             f"{len(changes.films) - failed} added, {failed} not added"

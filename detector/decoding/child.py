@@ -20,6 +20,7 @@ from detector.decoding.probe import probe
 from detector.decoding.records import Limits, UnreadableMediaError
 from detector.decoding.sample import Sampler
 from detector.decoding.wire import BrokenWireError, Message, Picture, Receiver, send
+from detector.types import Fault
 
 Answers = Iterator[tuple[Message, Picture | None]]
 
@@ -43,9 +44,9 @@ def main() -> None:
                 send(out, message, picture)
             send(out, {"done": True})
         except UnreadableMediaError as error:
-            send(out, {"unreadable": str(error)})
+            send(out, {"unreadable": str(error), "fault": error.fault})
         except MemoryError:
-            send(out, {"unreadable": _too_large(limits)})
+            send(out, {"unreadable": _too_large(limits), "fault": Fault.MEMORY})
         except BrokenPipeError:
             return  # nobody wants the rest
         except OSError as error:
@@ -63,10 +64,18 @@ def _too_large(limits: Limits) -> str:
 
 
 def _limit(limits: Limits) -> _Budget:
-    resource.setrlimit(resource.RLIMIT_AS, (limits.memory, resource.RLIM_INFINITY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    _set(resource.RLIMIT_AS, limits.memory)
+    _set(resource.RLIMIT_CORE, 0)
+    _set(resource.RLIMIT_FSIZE, 0)
     return _Budget(limits)
+
+
+def _set(which: int, limit: int) -> None:
+    """Set a limit for the next request, or the one that this process is under if that is lower."""
+    _, most = resource.getrlimit(which)
+    if most != resource.RLIM_INFINITY:
+        limit = most if limit == resource.RLIM_INFINITY else min(limit, most)
+    resource.setrlimit(which, (limit, most))
 
 
 class _Budget:
@@ -82,7 +91,7 @@ class _Budget:
         """Allow what so many frames may take in all."""
         seconds = self._limits.cpu_seconds + self._limits.cpu_per_frame * frames
         limit = int(min(self._begun + seconds, _MOST_SECONDS)) + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+        _set(resource.RLIMIT_CPU, limit)
 
 
 _MOST_SECONDS = 1 << 30  # of processor time, that the system can count
@@ -101,15 +110,17 @@ def _sample(
     windows: list[tuple[float, float]] | None,
 ) -> Answers:
     sampler = Sampler(Path(path), rate, short_side, limits.threads, windows)
-    error = None
+    error = fault = None
     for number, frame in enumerate(sampler):
         if number == limits.frames:
             error = f"it goes on after {limits.frames} frames, the most that are read of a file"
+            fault = Fault.SIZE
             break
         budget.allow(number + 1)
         yield {"time": frame.time}, frame.image
     end, error = sampler.end, error or sampler.error
-    yield {"end": end, "undecodable": sampler.undecodable, "error": error}, None
+    last = {"end": end, "undecodable": sampler.undecodable, "error": error, "fault": fault}
+    yield last, None
 
 
 def _grab(
@@ -127,7 +138,7 @@ def _is_playable(path: str, limits: Limits, budget: _Budget) -> Answers:
 
 def _write_playable(path: str, limits: Limits, budget: _Budget, copy: str) -> Answers:
     # The one operation that writes, and more than it reads if the file is coded well.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    _set(resource.RLIMIT_FSIZE, resource.RLIM_INFINITY)
     allowed = 0
     for seconds in write_playable(Path(path), Path(copy)):
         if seconds >= allowed:

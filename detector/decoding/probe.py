@@ -19,6 +19,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from detector.decoding.records import MediaInfo, UnreadableMediaError
+from detector.types import Fault
 
 # Containers that hold their media themselves. Playlists (HLS, DASH, concat scripts) are not among
 # them: they name other files and addresses, and an upload must not choose what we open. Neither are
@@ -116,7 +117,8 @@ def open_video(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, V
         context = stream.codec_context
         if context.width * context.height > MAX_PIXELS:
             raise UnreadableMediaError(
-                f"pictures of {context.width}x{context.height} are larger than is decoded"
+                f"pictures of {context.width}x{context.height} are larger than is decoded",
+                Fault.SIZE,
             )
         # A stream can also grow on the way; then single frames are refused.
         context.options = {"max_pixels": str(MAX_PIXELS)}

@@ -8,9 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from detector.types import Fault
+
 
 class UnreadableMediaError(Exception):
-    """A file gives no frames; the text says why, in words for a user."""
+    """A file gives no frames; the text says why, in words for a user.
+
+    Attributes
+    ----------
+    fault
+        The same for programs, where it has a name; None: the file is no video, damaged ...
+    """
+
+    def __init__(self, text: str, fault: Fault | None = None) -> None:
+        super().__init__(text)
+        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True)

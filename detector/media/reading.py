@@ -29,6 +29,7 @@ from detector.decoding.wire import (
     SilentError,
     send,
 )
+from detector.types import Fault
 
 _log = logging.getLogger(__name__)
 
@@ -137,8 +138,9 @@ class Sampler:
 
     Attributes
     ----------
-    error
-        Why reading stopped before the end of the file, if it did.
+    error, fault
+        Why reading stopped before the end of the file, if it did: in words, and by name where it
+        has one (see `UnreadableMediaError`).
     end
         End of the last decoded frame, seconds.
     undecodable
@@ -166,6 +168,7 @@ class Sampler:
         self.undecodable = 0
         self.end: float | None = None
         self.error: str | None = None
+        self.fault: Fault | None = None
 
     def __iter__(self) -> Iterator[Frame]:
         answers = _ask(
@@ -186,10 +189,11 @@ class Sampler:
                         self.end = message["end"]
                         self.undecodable = message["undecodable"]
                         self.error = message["error"]
+                        self.fault = _fault_in(message)
             except UnreadableMediaError as error:
                 if self.end is None:
                     raise
-                self.error = str(error)
+                self.error, self.fault = str(error), error.fault
 
 
 def is_playable(path: Path, limits: Limits = _DEFAULTS) -> bool:
@@ -228,6 +232,15 @@ Answers = Generator[tuple[Message, Picture | None]]
 
 class _ChildFailedError(Exception):
     """A child could not finish; the text says why."""
+
+    def __init__(self, text: str, fault: Fault) -> None:
+        super().__init__(text)
+        self.fault = fault
+
+
+def _fault_in(message: Message) -> Fault | None:
+    """Return the fault that a child names; what it says else, being taken over, counts as none."""
+    return next((fault for fault in Fault if fault == message.get("fault")), None)
 
 
 class _Child:
@@ -275,7 +288,7 @@ class _Child:
                 if message.get("done"):
                     return
                 if "unreadable" in message:
-                    raise UnreadableMediaError(message["unreadable"])
+                    raise UnreadableMediaError(message["unreadable"], _fault_in(message))
                 if "failed" in message:
                     _log.warning("%s: %s", request["path"], message["trace"])
                     raise UnreadableMediaError(f"the decoder failed: {message['failed']}")
@@ -283,29 +296,31 @@ class _Child:
                     raise OSError(*message["os_error"])
                 yield message, picture
         except SilentError as error:
-            raise _ChildFailedError(f"reading it stood still for {limits.silence:.0f} s") from error
+            text = f"reading it stood still for {limits.silence:.0f} s"
+            raise _ChildFailedError(text, Fault.HANG) from error
         except (BrokenWireError, BrokenPipeError) as error:
-            raise _ChildFailedError(self._how_it_ended(limits)) from error
+            raise _ChildFailedError(*self._how_it_ended(limits)) from error
 
     @property
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def _how_it_ended(self, limits: Limits) -> str:
+    def _how_it_ended(self, limits: Limits) -> tuple[str, Fault]:
         try:
             code = self._process.wait(5)
         except subprocess.TimeoutExpired:
-            return "the decoder sent what makes no sense"
+            return "the decoder sent what makes no sense", Fault.CRASH
         if code == -signal.SIGXCPU:
             return (
                 f"reading it took more processor time than a file may use ({limits.cpu_seconds:.0f}"
-                f" s and {limits.cpu_per_frame:.0f} s for each frame)"
+                f" s and {limits.cpu_per_frame:.0f} s for each frame)",
+                Fault.CPU,
             )
         if code == -signal.SIGKILL:
-            return "the decoder was killed, perhaps for want of memory"
+            return "the decoder was killed, perhaps for want of memory", Fault.MEMORY
         if code < 0:
-            return f"the decoder crashed ({signal.Signals(-code).name})"
-        return f"the decoder ended by itself (exit code {code})"
+            return f"the decoder crashed ({signal.Signals(-code).name})", Fault.CRASH
+        return f"the decoder ended by itself (exit code {code})", Fault.CRASH
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
@@ -367,7 +382,7 @@ def _ask(operation: str, path: Path, limits: Limits, **details: Any) -> Answers:
         sound = True
         raise
     except _ChildFailedError as error:
-        raise UnreadableMediaError(str(error)) from error
+        raise UnreadableMediaError(str(error), error.fault) from error
     finally:
         if sound:
             _pool.give_back(child)

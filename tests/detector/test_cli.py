@@ -283,6 +283,28 @@ def test_a_watched_folder_is_scanned_as_files_come_and_the_end_is_orderly(home, 
     assert [line["query_id"] for line in lines] == ["first", "second"]
 
 
+def test_a_watching_scan_goes_by_what_is_said_and_enrolled_when_a_file_comes(samples, tmp_path):
+    home, uploads, output, table = (tmp_path / n for n in ("home", "in", "out.jsonl", "table.csv"))
+    uploads.mkdir()
+    table.write_text("file,uploader\nother.mp4,studio_a\n")
+    bunny, bikes = sorted(samples.films)
+    copy = next(one.path for one in samples.uploads if one.path.stem == "bikes-cropped")
+    common = ["--home", home, "--channels", "copy"]
+    run("works", "add", bunny, *common)
+    arguments = ["scan", uploads, "--watch", "--every", "0.2", "--submissions", table]
+    arguments += ["--format", "jsonl", "--output", output, *common]
+    with subprocess.Popen([sys.executable, "-m", "detector", *map(str, arguments)]) as watching:
+        wait_for_lines(output, 0, watching)
+        run("works", "add", bikes, *common)
+        table.write_text("file,uploader\nnew.mp4,studio_b\n")
+        shutil.copyfile(copy, uploads / "new.mp4")
+        wait_for_lines(output, 1, watching)
+        watching.send_signal(signal.SIGTERM)
+    (line,) = map(json.loads, output.read_text().splitlines())
+    assert line["submission"]["uploader"] == "studio_b"
+    assert [match["work_id"] for match in line["matches"]] == ["bikes"]
+
+
 def wait_for_lines(path, count, process):
     while not path.exists() or path.read_text().count("\n") < count:
         assert process.poll() is None

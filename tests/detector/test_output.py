@@ -17,6 +17,7 @@ from detector.types import (
     Channel,
     Evidence,
     FaceCounts,
+    Fault,
     Flag,
     FrameCounts,
     FramePair,
@@ -102,6 +103,7 @@ def seen(*appearances: Appearance, query_id: str = "interview") -> ScanResult:
 
 
 UNREADABLE = ScanResult("x/broken.mp4", "broken", Status.UNREADABLE, reason="the file is empty")
+HANGING = ScanResult("x/trap.mp4", "trap", Status.UNREADABLE, "it hung", fault=Fault.HANG)
 CLEAR = ScanResult("x/holiday.mp4", "holiday", Status.OK, duration=65.25)
 ODD_NAMES = ["[red]danger[/red]", "[/]", "a,b", 'say "hi"', "two\nlines", "ü", "=1+1", "[link=x]y"]
 
@@ -172,6 +174,7 @@ def test_odd_names_survive_in_a_csv(name: str) -> None:
     [
         flagged(),
         UNREADABLE,
+        HANGING,
         CLEAR,
         seen(query_id="people"),
         seen(appearance(margin=math.inf), query_id="only one person"),
@@ -182,6 +185,12 @@ def test_odd_names_survive_in_a_csv(name: str) -> None:
 )
 def test_what_was_written_as_json_is_read_back(result: ScanResult) -> None:
     assert from_json(json.loads(json.dumps(to_json(result)))) == result
+
+
+def test_a_result_from_before_faults_had_names_is_read_back() -> None:
+    values = to_json(UNREADABLE)
+    del values["fault"]
+    assert from_json(values) == UNREADABLE
 
 
 def test_a_segment_whose_pictures_were_not_compared_is_read_back_too() -> None:

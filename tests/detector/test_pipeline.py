@@ -14,7 +14,7 @@ from detector.describe import OnProgress
 from detector.descriptors import Descriptor, space_of
 from detector.descriptors.sscd import SscdDescriptor
 from detector.inputs import InputError, Source
-from detector.media import UnreadableMediaError
+from detector.media import Limits, UnreadableMediaError
 from detector.pipeline import Enrolled, NothingToMatchError, enroll, scan
 from detector.samples import (
     Sample,
@@ -26,7 +26,7 @@ from detector.samples import (
 )
 from detector.samples import whole as whole_of
 from detector.settings import Settings
-from detector.types import Channel, ScanResult, Status, Verdict
+from detector.types import Channel, Fault, ScanResult, Status, Verdict
 from index.errors import IdTakenError, SpaceMismatchError
 from index.records import Policy
 from index.reference_index import ReferenceIndex
@@ -335,6 +335,27 @@ def test_a_truncated_upload_is_read_in_part_and_still_matched(
     assert result.status is Status.PARTIAL
     assert result.reason
     assert found(result) == {"bikes"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "status", "fault"),
+    [
+        (Limits(frames=4), Status.PARTIAL, Fault.SIZE),
+        (Limits(silence=0), Status.UNREADABLE, Fault.HANG),
+    ],
+)
+def test_a_limit_that_an_upload_ran_into_is_named(
+    index: ReferenceIndex,
+    samples: SampleSet,
+    descriptors: Descriptors,
+    settings: Settings,
+    limits: Limits,
+    status: Status,
+    fault: Fault,
+) -> None:
+    limited = settings.model_copy(update={"limits": limits})
+    result = scan(upload(samples, "phone-call"), index, descriptors, limited)
+    assert (result.status, result.fault) == (status, fault)
 
 
 def test_an_upload_that_shows_nothing_is_clear_and_says_so(

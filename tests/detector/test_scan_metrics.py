@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from detector.cli import app
 from detector.inputs import InputError
 from detector.scan_metrics import published
-from detector.types import FrameCounts, ScanResult, Status
+from detector.types import Fault, FrameCounts, ScanResult, Status
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 RESULTS = [
@@ -28,6 +28,8 @@ RESULTS = [
         frames=FrameCounts(undecodable=7),
     ),
     ScanResult("c.mp4", "c", Status.UNREADABLE, reason="no video"),
+    ScanResult("d.mp4", "d", Status.UNREADABLE, reason="it stood still", fault=Fault.HANG),
+    ScanResult("e.mp4", "e", Status.PARTIAL, reason="it crashed", fault=Fault.CRASH, duration=9.0),
 ]
 
 
@@ -48,17 +50,20 @@ def figures(text: str) -> dict[tuple[str, ...], float]:
 
 def test_results_are_handed_on_and_counted(tmp_path: Path) -> None:
     file = tmp_path / "scan.prom"
-    with published(file, None, waiting=5) as watching:
-        assert figures(file.read_text())["matchcut_scan_uploads_waiting",] == 5
+    with published(file, None, waiting=7) as watching:
+        assert figures(file.read_text())["matchcut_scan_uploads_waiting",] == 7
         assert list(watching(RESULTS)) == RESULTS
     found = figures(file.read_text())
     assert found["matchcut_scan_uploads_total", "ok", "clear"] == 1
-    assert found["matchcut_scan_uploads_total", "unreadable", "clear"] == 1
-    assert found["matchcut_scan_video_seconds_total",] == 90
+    assert found["matchcut_scan_uploads_total", "unreadable", "clear"] == 2
+    assert found["matchcut_scan_video_seconds_total",] == 99
     assert found["matchcut_scan_stage_seconds_total", "decode"] == 3
-    assert found["matchcut_scan_faults_total", "partial"] == 1
-    assert found["matchcut_scan_faults_total", "unreadable"] == 1
-    assert found["matchcut_scan_faults_total", "packet"] == 7
+    faults = {
+        labels[0]: value
+        for (name, *labels), value in found.items()
+        if name == "matchcut_scan_faults_total"
+    }
+    assert faults == {"partial": 1, "unreadable": 1, "hang": 1, "crash": 1, "packet": 7}
     assert found["matchcut_scan_uploads_waiting",] == 2
     started = found["matchcut_scan_started_timestamp_seconds",]
     latest = found["matchcut_scan_latest_upload_timestamp_seconds",]
@@ -80,6 +85,11 @@ def test_every_metric_is_documented(tmp_path: Path) -> None:
     names = {name for name, *_ in figures((tmp_path / "scan.prom").read_text())}
     ours = {name for name in names if "_process_" not in name}
     assert [name for name in sorted(ours) if f"`{name}`" not in DOCUMENT] == []
+
+
+def test_every_kind_of_fault_is_documented() -> None:
+    kinds = [*Fault, Status.UNREADABLE, Status.PARTIAL, "packet"]
+    assert [kind for kind in kinds if f"`{kind}`" not in DOCUMENT] == []
 
 
 def test_a_scan_that_dies_has_not_ended(tmp_path: Path) -> None:
@@ -110,7 +120,7 @@ def test_a_disk_that_fails_later_ends_no_scan(
     with published(folder / "scan.prom", None, waiting=3) as watching:
         (folder / "scan.prom").unlink()
         folder.rmdir()
-        assert len(list(watching(RESULTS))) == 3
+        assert list(watching(RESULTS)) == RESULTS
     assert "cannot be written" in caplog.text
 
 

@@ -80,8 +80,8 @@ def test_credits_match_other_credits_less_once_such_are_ordinary(
     for seed in (4, 5, 6):
         add_background(rolling(tmp_path, seed, 20.0), index, descriptor, SETTINGS)
     assert score() < before
-    for source in index.background_sources():
-        index.remove_background(source.number)
+    for source in index.background.all():
+        index.background.remove(source.number)
     assert score() == pytest.approx(before)
 
 
@@ -91,10 +91,11 @@ def test_a_batch_scans_again_when_the_background_has_changed(
     descriptors = {Channel.COPY: descriptor}
     enroll(rolling(tmp_path, 2), index, descriptors, SETTINGS)
     upload = rolling(tmp_path, 3)
+    keeping_nothing = SETTINGS.model_copy(update={"keep_days": 0})  # else it need not be read
 
     def looked_at() -> bool:
         seen = []
-        batch = Batch(index, descriptors, SETTINGS, resume=True)
+        batch = Batch(index, descriptors, keeping_nothing, resume=True)
         list(batch.run([upload], lambda _: lambda seconds, _: seen.append(seconds)))
         return bool(seen)
 
@@ -158,7 +159,7 @@ def test_what_shows_nothing_or_cannot_be_read_is_refused(
         add_background(Source(str(tmp_path / "black.mp4")), index, descriptor, SETTINGS)
     with pytest.raises(InputError, match="no such file"):
         add_background(Source(str(tmp_path / "none.mp4")), index, descriptor, SETTINGS)
-    assert index.background_sources() == []
+    assert index.background.all() == []
 
 
 def test_another_descriptor_than_that_of_the_works_is_refused(
