@@ -54,7 +54,7 @@ class Batch:
         The day to judge by, for the licences; by default the present one in UTC.
     workers
         Uploads scanned at the same time, each in a thread; decoding and describing release the
-        interpreter.
+        interpreter. The threads of the decoder (`settings.limits`) are shared among them.
     """
 
     def __init__(
@@ -72,7 +72,9 @@ class Batch:
     ) -> None:
         self._index = index
         self._descriptors = descriptors
-        self._settings = settings
+        threads = max(1, settings.limits.threads // workers)
+        limits = replace(settings.limits, threads=threads)
+        self._settings = settings.model_copy(update={"limits": limits})
         self._faces = faces
         self._min_score = min_score
         self._submission_of = submissions

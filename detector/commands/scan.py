@@ -75,7 +75,14 @@ def scan_command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip uploads whose result is known from before.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Uploads scanned at the same time.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Uploads scanned at the same time; each takes some 200 MB.",
+            show_default="one for each core, at most 8",
+        ),
+    ] = None,
     cases: Annotated[
         bool,
         typer.Option("--cases", help="Open a case at the desk for what is to be reviewed."),
@@ -148,7 +155,14 @@ def scan_command(
     with errors():
         from detector.batch import Batch
         from detector.commands.intake import CaseOpener, desk_for, known_submissions
-        from detector.commands.scanning import forget_old, metered, open_for_scan, stream_to, told
+        from detector.commands.scanning import (
+            forget_old,
+            metered,
+            open_for_scan,
+            stream_to,
+            told,
+            usual_workers,
+        )
         from detector.console import say
         from detector.inputs import expand
         from detector.output import Tally, open_writer
@@ -187,7 +201,7 @@ def scan_command(
                         faces=opened.faces,
                         min_score=min_score,
                         submissions=known.of,
-                        workers=workers,
+                        workers=workers or usual_workers(),
                         resume=resume,
                     )
                     for result in told(batch, some, opener, counted, over):

@@ -101,7 +101,7 @@ def match_back(
     """Scan the kept uploads that may show one of these works; write what is found."""
     from detector.batch import Batch
     from detector.commands.intake import CaseOpener, desk_for
-    from detector.commands.scanning import open_for_scan, stream_to, told
+    from detector.commands.scanning import open_for_scan, stream_to, told, usual_workers
     from detector.console import counting, say
     from detector.inputs import Source
     from detector.lookback import look_back
@@ -124,6 +124,7 @@ def match_back(
             settings,
             faces=opened.faces,
             submissions=lambda source: came_in[source.name],
+            workers=usual_workers(),
             resume=True,
         )
         sources = [Source(upload.source) for upload in back.deserving]

@@ -50,9 +50,9 @@ class SscdDescriptor:
             if provider in onnxruntime.get_available_providers()
         ]
         options = onnxruntime.SessionOptions()
-        # Half the cores, as the other half decodes; and threads that have nothing to do sleep
+        # All cores, as decoding a short clip is soon done; but threads with nothing to do sleep
         # rather than spin on a core that the decoder wants.
-        options.intra_op_num_threads = max(1, (os.cpu_count() or 1) // 2)
+        options.intra_op_num_threads = os.cpu_count() or 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(str(fetch(asset)), options, providers)
 
