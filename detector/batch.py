@@ -14,6 +14,7 @@ from importlib.metadata import version
 
 from detector.describe import Described, OnProgress
 from detector.descriptors import Descriptor, space_of
+from detector.descriptors.joined import JoinedDescriptor
 from detector.faces import FaceChannel
 from detector.inputs import InputError, Source, digest_of
 from detector.kept import pack, unpack
@@ -71,7 +72,10 @@ class Batch:
         resume: bool = False,
     ) -> None:
         self._index = index
-        self._descriptors = descriptors
+        self._descriptors = {
+            channel: JoinedDescriptor(one) if one.is_on_gpu and workers > 1 else one
+            for channel, one in descriptors.items()
+        }
         threads = max(1, settings.limits.threads // workers)
         limits = replace(settings.limits, threads=threads)
         self._settings = settings.model_copy(update={"limits": limits})

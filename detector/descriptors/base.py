@@ -34,6 +34,11 @@ class Descriptor(Protocol):
     @property
     def dim(self) -> int: ...
 
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether more pictures at a time are described faster."""
+        ...
+
     def describe(self, images: Images) -> npt.NDArray[np.float32]:
         """Return one L2-normalised embedding per picture: float32 [n, dim]."""
         ...

@@ -137,6 +137,7 @@ class ClipDescriptor:
 
         is_local = model.startswith(_LOCAL)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.is_on_gpu = self._device == "cuda"
         if precision is None:
             is_fast = self._device == "cuda" or _computes_in_bfloat16()
             precision = "bf16" if is_fast else "fp32"

@@ -83,6 +83,8 @@ class FaceDescriptor:
         When a model cannot be had, or is not of that form.
     """
 
+    is_on_gpu = False
+
     def __init__(self, model: str = _SFACE) -> None:
         import onnxruntime
 
