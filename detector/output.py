@@ -10,7 +10,7 @@ import csv
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol, TextIO
 
@@ -316,36 +316,6 @@ def _what_is_found(match: Match) -> str:
     likenesses = {one.likeness for one in match.appearances}
     only = "resembles " if likenesses == {Likeness.RESEMBLES} else ""
     return f"{only}{match.ref_id} {match.score:.2f}"
-
-
-class Tally:
-    """What a batch comes to: counted as it goes, so that no result has to be kept for that."""
-
-    def __init__(self) -> None:
-        self.uploads = self.flagged = self.unreadable = self.partial = 0
-        self.seconds = 0.0  # of video
-        self._faces: FaceCounts | None = None
-
-    def add(self, result: ScanResult) -> None:
-        self.uploads += 1
-        self.flagged += result.verdict.is_flagged
-        self.unreadable += result.status is Status.UNREADABLE
-        self.partial += result.status is Status.PARTIAL
-        self.seconds += result.duration or 0.0
-        if result.faces is not None:
-            before = self._faces or FaceCounts()
-            both = zip(astuple(before), astuple(result.faces), strict=True)
-            self._faces = FaceCounts(*(one + other for one, other in both))
-
-    def summary(self, wall: float | None = None) -> str:
-        """Say it in a line; with `wall`, the seconds that it took, how fast that was."""
-        text = f"{self.uploads} uploads, {clock(self.seconds)} of video"
-        if wall:
-            text += f" in {clock(wall)} ({self.seconds / wall:.3g} times real time)"
-        text += (
-            f": {self.flagged} flagged, {self.partial} read in part, {self.unreadable} unreadable"
-        )
-        return text if self._faces is None else f"{text}; {faces_in_words([self._faces])}"
 
 
 def faces_in_words(counts: Sequence[FaceCounts]) -> str:

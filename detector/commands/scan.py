@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -165,7 +166,9 @@ def scan_command(
         )
         from detector.console import say
         from detector.inputs import expand
-        from detector.output import Tally, open_writer
+        from detector.logs import is_json
+        from detector.output import open_writer, print_table
+        from detector.tally import Tally
 
         if watch and (report is not None or output_format is Format.TABLE):
             fail("--watch has no end to write at: use --format jsonl or csv, without --report")
@@ -213,6 +216,8 @@ def scan_command(
                         failed += opener.failed
                         say(opener.summary())
                 writer.close()
+            if tally.uploads > 1 and not is_json():
+                print_table(tally.table(), sys.stderr)
             say(tally.summary(time.perf_counter() - started))
             if report is not None:
                 from detector.report import report_scan

@@ -24,8 +24,8 @@ from detector.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from detector.output import Tally
     from detector.settings import Settings
+    from detector.tally import Tally
     from index.records import Work
     from index.reference_index import ReferenceIndex
 
@@ -105,7 +105,8 @@ def match_back(
     from detector.console import counting, say
     from detector.inputs import Source
     from detector.lookback import look_back
-    from detector.output import Tally, open_writer, submission_from
+    from detector.output import open_writer, submission_from
+    from detector.tally import Tally
 
     opened = open_for_scan(index, settings)
     with counting("looking back") as on_progress:

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from detector.output import Tally, from_json, open_writer, outcome, to_json
+from detector.output import from_json, open_writer, outcome, print_table, to_json
+from detector.tally import Tally
 from detector.text import clock
 from detector.types import (
     Appearance,
@@ -394,3 +395,20 @@ def test_a_name_that_is_no_text_does_not_end_the_batch(output_format: str) -> No
     writer.close()
     stream.flush()
     assert b"next" in raw.getvalue()
+
+
+def test_the_table_of_a_batch_counts_verdicts_and_what_is_shown_most_often() -> None:
+    uploads = [flagged(work_id="heat") for _ in range(7)]
+    uploads += [flagged(work_id=f"work-{number}") for number in range(6)]
+    stream = io.StringIO()
+    print_table(tally(*uploads, UNREADABLE, CLEAR).table(), stream)
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in stream.getvalue().splitlines()
+        if "│" in line
+    ]
+    assert rows == [
+        ["review", "13", "heat 7, work-0 1, work-1 1, work-2 1, work-3 1, and 2 more"],
+        ["clear", "1", ""],
+        ["unreadable", "1", ""],
+    ]
