@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -30,6 +31,7 @@ from detector.types import Mode
 
 if TYPE_CHECKING:
     from detector.inputs import Source
+    from detector.submissions import Submissions
     from detector.types import ScanResult
 
 
@@ -195,7 +197,7 @@ def scan_command(
                     if watch:  # what changed since the last files, or since the start
                         opened = open_for_scan(index, settings)
                         forget_old(index, settings)
-                        known = known_submissions(*how, None)
+                        known = _known_by_now(how, known)
                     opener = None if desk is None else CaseOpener(desk, index, opened, settings)
                     batch = Batch(
                         index,
@@ -227,6 +229,21 @@ def scan_command(
     if failed or tally.unreadable:
         raise typer.Exit(UNREADABLE)
     raise typer.Exit(FLAGGED if tally.flagged else 0)
+
+
+def _known_by_now(
+    how: tuple[Path | None, str | None, str | None], before: Submissions
+) -> Submissions:
+    """Read again how uploads came in; while the CSV is wrong, or half written, go on as before."""
+    from detector.commands.intake import known_submissions
+    from detector.console import say
+    from detector.submissions import SubmissionsError
+
+    try:
+        return known_submissions(*how, None)
+    except SubmissionsError as error:
+        say(f"{error}. Going on with what was said before", level=logging.WARNING)
+        return before
 
 
 @contextmanager

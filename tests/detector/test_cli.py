@@ -299,10 +299,13 @@ def test_a_watching_scan_goes_by_what_is_said_and_enrolled_when_a_file_comes(sam
         table.write_text("file,uploader\nnew.mp4,studio_b\n")
         shutil.copyfile(copy, uploads / "new.mp4")
         wait_for_lines(output, 1, watching)
+        table.write_text("nonsense\n")  # somebody is at it
+        shutil.copyfile(copy, uploads / "later.mp4")
+        wait_for_lines(output, 2, watching)
         watching.send_signal(signal.SIGTERM)
-    (line,) = map(json.loads, output.read_text().splitlines())
-    assert line["submission"]["uploader"] == "studio_b"
-    assert [match["work_id"] for match in line["matches"]] == ["bikes"]
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [line["submission"]["uploader"] for line in lines] == ["studio_b", None]
+    assert all(line["matches"][0]["work_id"] == "bikes" for line in lines)
 
 
 def wait_for_lines(path, count, process):
