@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -36,6 +37,11 @@ _NOT_OF_RESULTS: dict[str, bool | set[str]] = {
     "limits": {"threads"},
 }
 _AHEAD = 2  # uploads per worker that may be finished before their turn to be reported
+
+
+def usual_workers() -> int:
+    """How many uploads are best scanned at the same time: most are short, and use one core each."""
+    return min(8, os.cpu_count() or 1)
 
 
 class Batch:

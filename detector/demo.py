@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from detector.batch import Batch
+from detector.batch import Batch, usual_workers
 from detector.console import Files, say
 from detector.descriptors import open_channels
 from detector.inputs import Source
@@ -57,8 +57,9 @@ def run_demo(folder: Path, stream: TextIO) -> bool:
         sources = [Source(os.fspath(upload.path)) for upload in samples.uploads]
         results = []
         with Files("scanning", len(sources)) as files:
-            batch = Batch(index, descriptors, settings).run(sources, files.watch)
-            for source, result in zip(sources, batch, strict=True):
+            batch = Batch(index, descriptors, settings, workers=usual_workers())
+            scanned = batch.run(sources, files.watch)
+            for source, result in zip(sources, scanned, strict=True):
                 files.done(source, outcome(result))
                 results.append(result)
         say("4/4 writing the report")

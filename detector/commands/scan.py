@@ -156,7 +156,7 @@ def scan_command(
     Exit code 1 if something was flagged, 3 if some inputs could not be read.
     """
     with errors():
-        from detector.batch import Batch
+        from detector.batch import Batch, usual_workers
         from detector.commands.intake import CaseOpener, desk_for, known_submissions
         from detector.commands.scanning import (
             forget_old,
@@ -164,7 +164,6 @@ def scan_command(
             open_for_scan,
             stream_to,
             told,
-            usual_workers,
         )
         from detector.console import say
         from detector.inputs import expand

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -139,11 +138,6 @@ def _open_faces(index: ReferenceIndex, settings: Settings, is_named: bool) -> Fa
             raise
         say(f"channel face is off: {error}")
         return None
-
-
-def usual_workers() -> int:
-    """How many uploads are best scanned at the same time: most are short, and use one core each."""
-    return min(8, os.cpu_count() or 1)
 
 
 def forget_old(index: ReferenceIndex, settings: Settings) -> None:

@@ -99,9 +99,9 @@ def match_back(
     cases: bool = False,
 ) -> Tally:
     """Scan the kept uploads that may show one of these works; write what is found."""
-    from detector.batch import Batch
+    from detector.batch import Batch, usual_workers
     from detector.commands.intake import CaseOpener, desk_for
-    from detector.commands.scanning import open_for_scan, stream_to, told, usual_workers
+    from detector.commands.scanning import open_for_scan, stream_to, told
     from detector.console import counting, say
     from detector.inputs import Source
     from detector.lookback import look_back
