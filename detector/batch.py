@@ -19,6 +19,7 @@ from detector.descriptors.joined import JoinedDescriptor
 from detector.faces import FaceChannel
 from detector.inputs import InputError, Source, digest_of
 from detector.kept import pack, unpack
+from detector.memory import give_back, keep_few_arenas
 from detector.output import from_json, submission_values, to_json
 from detector.pipeline import NOTHING_KNOWN, scan
 from detector.settings import Settings
@@ -82,6 +83,7 @@ class Batch:
             channel: JoinedDescriptor(one) if one.is_on_gpu and workers > 1 else one
             for channel, one in descriptors.items()
         }
+        keep_few_arenas()
         threads = max(1, settings.limits.threads // workers)
         limits = replace(settings.limits, threads=threads)
         self._settings = settings.model_copy(update={"limits": limits})
@@ -121,8 +123,10 @@ class Batch:
                     running.append(pool.submit(self._scan, source, watch))
                     if len(running) >= self._workers * _AHEAD:
                         yield running.popleft().result()
+                        give_back()
                 while running:
                     yield running.popleft().result()
+                    give_back()
             finally:
                 for future in running:  # the reader has gone, or an upload failed unexpectedly
                     future.cancel()

@@ -103,16 +103,16 @@ def test_a_scan_of_what_was_seen_finds_what_a_scan_of_the_file_finds(
     uploads: dict[str, Path],
     descriptors: Descriptors,
 ) -> None:
-    batch = Batch(index, descriptors, settings(scanned_home[1]), resume=True)
-    for result in batch.run([Source(str(uploads[name])) for name in ("bikes-mirrored",)]):
-        anew = scan(Source(result.source), index, descriptors, settings(scanned_home[1]))
-        assert matches(result) == [
-            (name, pytest.approx(score, abs=0.01), pytest.approx(times, abs=0.02))
-            for name, score, times in matches(anew)
-        ]
-        assert result.duration == pytest.approx(anew.duration)
-    (innocent,) = batch.run([Source(str(uploads["phone-call"]))])
-    assert innocent.timings["decode"] == 0
+    how = settings(scanned_home[1])
+    copy, innocent = (Source(str(uploads[name])) for name in ("bikes-mirrored", "phone-call"))
+    result, clear = Batch(index, descriptors, how, resume=True).run([copy, innocent])
+    anew = scan(copy, index, descriptors, how)
+    assert matches(result) == [
+        (name, pytest.approx(score, abs=0.01), pytest.approx(times, abs=0.02))
+        for name, score, times in matches(anew)
+    ]
+    assert result.duration == pytest.approx(anew.duration)
+    assert clear.timings["decode"] == 0
 
 
 def matches(result: ScanResult) -> list[tuple[str, float, list[float]]]:
