@@ -459,8 +459,8 @@ class ReferenceIndex:
         repair
             Also mend what can be: build FAISS files anew, sweep orphans, write the catalogue's
             files anew without what was erased, forget what was seen in an upload and cannot be
-            read any more. Embeddings files cannot be mended; the message
-            names the work or background to add again.
+            read any more. Embeddings files cannot be mended; the message names the work or
+            background to add again.
         cipher
             The key of people's faces, to see that each opens; None not to look into them.
 

@@ -163,9 +163,9 @@ def told(
         counting = results if counted is None else counted(results, more=len(sources))
         for source, result in zip(sources, counting, strict=True):
             case = "" if opener is None else opener.open(source, result)
-            told = "; ".join(filter(None, (outcome(result), case)))
+            became = "; ".join(filter(None, (outcome(result), case)))
             is_flagged = result.verdict.is_flagged
-            files.done(source, told, is_flagged=is_flagged, **scan_event(result, case))
+            files.done(source, became, is_flagged=is_flagged, **scan_event(result, case))
             yield result
             if over is not None and over.is_set():
                 results.close()

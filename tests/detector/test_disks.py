@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import Result
+from made_up_works import enrol
 from typer.testing import CliRunner
 
 from detector.cli import app
@@ -27,9 +28,7 @@ from detector.descriptors import open_channels, space_of
 from detector.samples import write_clip
 from detector.settings import load_settings
 from detector.types import Channel
-from index.embeddings import Embeddings
-from index.records import NewWork
-from index.reference_index import ChannelEmbeddings, ReferenceIndex
+from index.reference_index import ReferenceIndex
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -82,22 +81,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     descriptors, _ = open_channels(load_settings(home=home, channels="copy"))
     descriptor = descriptors[Channel.COPY]
     with ReferenceIndex.open(home) as index:
-        for number, (name, frames) in enumerate((("long", FRAMES), ("unwanted", 10))):
-            vectors = np.random.default_rng(number).normal(size=(frames, descriptor.dim))
-            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-            seen = Embeddings(vectors.astype(np.float32), np.arange(frames, dtype=np.float64))
-            work = NewWork(
-                id=name,
-                title=name,
-                owner=None,
-                policy="review",
-                source=f"/films/{name}.mp4",
-                digest=f"{number:064}",
-                duration=float(frames),
-                frames_sampled=frames,
-                frames_uniform=0,
-            )
-            index.enroll(work, {"copy": ChannelEmbeddings(space_of(descriptor), seen)})
+        for name, frames in (("long", FRAMES), ("unwanted", 10)):
+            enrol(index, name, frames, space_of(descriptor), descriptor.dim)
     return home
 
 

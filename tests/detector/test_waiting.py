@@ -12,34 +12,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from filelock import FileLock, Timeout
+from made_up_works import enrol
 
-from index.embeddings import Embeddings
 from index.faiss_structures import SIZES
-from index.records import NewWork
-from index.reference_index import ChannelEmbeddings, ReferenceIndex
+from index.reference_index import ReferenceIndex
 
 MANY = SIZES.exact + 1  # vectors that are compacted as soon as something is written
-
-
-def enrol(index: ReferenceIndex, name: str, frames: int) -> None:
-    vectors = np.random.default_rng(len(name)).normal(size=(frames, 8)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    times = np.arange(frames, dtype=np.float64)
-    work = NewWork(
-        id=name,
-        title=name,
-        owner=None,
-        policy="review",
-        source=f"/films/{name}.mp4",
-        digest=f"{len(name):064}",
-        duration=float(frames),
-        frames_sampled=frames,
-        frames_uniform=0,
-    )
-    index.enroll(work, {"copy": ChannelEmbeddings("a@1", Embeddings(vectors, times))})
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
