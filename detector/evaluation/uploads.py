@@ -14,7 +14,7 @@ import json
 import multiprocessing
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.evaluation.edits import FAMILIES, Edited, Strength
+from detector.evaluation.edits import FAMILIES, Edited, Family, Strength
 from detector.evaluation.generated import GENERATED, static_shot
 from detector.evaluation.metrics import Box
 from detector.media import grab, probe
@@ -161,7 +161,7 @@ def plan_copies(
     or after it. In about half of these the edits concern the whole upload.
     """
     plans = []
-    turn = _Turns(references, seed)
+    turn = Turns(references, seed)
     for family in (UNEDITED, *FAMILIES, *STRUCTURES):
         for strength in Strength:
             for number in range(per_cell):
@@ -180,7 +180,7 @@ def plan_negatives(others: Sequence[Clip], seed: int, count: int) -> list[Plan]:
     ten a single frame standing still; the rest footage that nobody filmed.
     """
     plans = []
-    turn = _Turns(others, seed)
+    turn = Turns(others, seed)
     generated = list(GENERATED)
     for number in range(count):
         rng = random.Random(f"{seed} negative {number}")
@@ -227,7 +227,7 @@ def _plan(
     return Plan(query_id, family, strength, rng.getrandbits(32), tuple(pieces), edits_all, beside)
 
 
-class _Turns:
+class Turns:
     """Deals clips in an order of their own, each once before any comes again."""
 
     def __init__(self, clips: Sequence[Clip], seed: int) -> None:
@@ -254,7 +254,7 @@ def _interval(rng: random.Random, clip: Clip, kind: str, seconds: float | None =
     return Piece(os.fspath(clip.path), start, start + seconds, kind)
 
 
-def _other(rng: random.Random, others: Sequence[Clip], seconds: float) -> list[Piece]:
+def filler(rng: random.Random, others: Sequence[Clip], seconds: float) -> list[Piece]:
     """Return pieces of other footage that last so long altogether."""
     pieces: list[Piece] = []
     while seconds > 0.5:
@@ -264,20 +264,20 @@ def _other(rng: random.Random, others: Sequence[Clip], seconds: float) -> list[P
 
 
 def _one_copy(
-    rng: random.Random, turn: _Turns, others: Sequence[Clip], strength: Strength
+    rng: random.Random, turn: Turns, others: Sequence[Clip], strength: Strength
 ) -> list[Piece]:
     pieces = [_interval(rng, turn.next(), "copy")]
     if rng.random() < 0.65:
         where = rng.choice(("before", "after", "both"))
         if where != "after":
-            pieces = [*_other(rng, others, rng.uniform(2, 8)), *pieces]
+            pieces = [*filler(rng, others, rng.uniform(2, 8)), *pieces]
         if where != "before":
-            pieces = [*pieces, *_other(rng, others, rng.uniform(2, 8))]
+            pieces = [*pieces, *filler(rng, others, rng.uniform(2, 8))]
     return pieces
 
 
 def _reordered(
-    rng: random.Random, turn: _Turns, others: Sequence[Clip], strength: Strength
+    rng: random.Random, turn: Turns, others: Sequence[Clip], strength: Strength
 ) -> list[Piece]:
     """Cut one scene into two, three or five pieces and shuffle them."""
     count = (2, 3, 5)[strength]
@@ -293,26 +293,26 @@ def _reordered(
 
 
 def _short_segment(
-    rng: random.Random, turn: _Turns, others: Sequence[Clip], strength: Strength
+    rng: random.Random, turn: Turns, others: Sequence[Clip], strength: Strength
 ) -> list[Piece]:
     """Hide three seconds in 20, 40 or 60 seconds of other footage."""
     length = (20.0, 40.0, 60.0)[strength]
     before = rng.uniform(2.0, length - 5.0)
     copied = _interval(rng, turn.next(least=3.0), "copy", 3.0)
-    return [*_other(rng, others, before), copied, *_other(rng, others, length - 3.0 - before)]
+    return [*filler(rng, others, before), copied, *filler(rng, others, length - 3.0 - before)]
 
 
 def _two_works(
-    rng: random.Random, turn: _Turns, others: Sequence[Clip], strength: Strength
+    rng: random.Random, turn: Turns, others: Sequence[Clip], strength: Strength
 ) -> list[Piece]:
     seconds = (8.0, 5.0, 3.0)[strength]
     one = _interval(rng, turn.next(), "copy", seconds)
     other = _interval(rng, turn.next(), "copy", seconds)
-    between = _other(rng, others, rng.uniform(2, 6)) if rng.random() < 0.5 else []
+    between = filler(rng, others, rng.uniform(2, 6)) if rng.random() < 0.5 else []
     return [one, *between, other]
 
 
-_STRUCTURED: dict[str, Callable[[random.Random, _Turns, Sequence[Clip], Strength], list[Piece]]] = {
+_STRUCTURED: dict[str, Callable[[random.Random, Turns, Sequence[Clip], Strength], list[Piece]]] = {
     "reordered": _reordered,
     "short-segment": _short_segment,
     "two-works": _two_works,
@@ -323,32 +323,51 @@ _STRUCTURED: dict[str, Callable[[random.Random, _Turns, Sequence[Clip], Strength
 
 
 def make_all(
-    plans: Sequence[Plan], folder: Path, on_made: Callable[[Plan], None] | None = None
+    plans: Sequence[Plan],
+    folder: Path,
+    on_made: Callable[[Plan], None] | None = None,
+    families: Mapping[str, Family] = FAMILIES,
+    version: int | str = _VERSION,
 ) -> list[Upload]:
-    """Make the uploads of plans, one process a core; those that exist already are kept."""
+    """Make the uploads of plans, one process a core; those that exist already are kept.
+
+    Parameters
+    ----------
+    families
+        What the names of families in the plans mean: functions of a module, as processes share
+        them.
+    version
+        Another one for other families: the same plan of another version is another file.
+    """
     uploads = []
+    one = functools.partial(make, folder=folder, families=dict(families), version=version)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
-        for upload in pool.map(functools.partial(make, folder=folder), plans):
+        for upload in pool.map(one, plans):
             uploads.append(upload)
             if on_made is not None:
                 on_made(upload.plan)
     return uploads
 
 
-def make(plan: Plan, folder: Path) -> Upload:
+def make(
+    plan: Plan,
+    folder: Path,
+    families: Mapping[str, Family] = FAMILIES,
+    version: int | str = _VERSION,
+) -> Upload:
     """Make one upload in a folder; the plan is a part of the file's folder name."""
-    text = json.dumps([_VERSION, asdict(plan)], sort_keys=True)
+    text = json.dumps([version, asdict(plan)], sort_keys=True)
     target = folder / hashlib.sha256(text.encode()).hexdigest()[:12] / f"{plan.query_id}.mp4"
-    edited = _edited(plan)
+    edited = _edited(plan, families)
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         _write(plan, edited, target)
     return Upload(plan, target, _truth(plan, edited), edited.words)
 
 
-def _edited(plan: Plan) -> Edited:
-    if plan.family not in FAMILIES:
+def _edited(plan: Plan, families: Mapping[str, Family]) -> Edited:
+    if plan.family not in families:
         return Edited(words="as it is" if plan.family == UNEDITED else plan.family)
     rng = random.Random(plan.seed)
 
@@ -362,7 +381,7 @@ def _edited(plan: Plan) -> Edited:
                 for _, picture in footage(Cut(path, start, duration)):
                     yield picture
 
-    return FAMILIES[plan.family](plan.strength, rng, other_footage)
+    return families[plan.family](plan.strength, rng, other_footage)
 
 
 def _speed(plan: Plan, edited: Edited, piece: Piece) -> float:
