@@ -18,7 +18,7 @@ from detector.descriptors import Descriptor, space_of
 from detector.descriptors.joined import JoinedDescriptor
 from detector.faces import FaceChannel
 from detector.inputs import InputError, Source, digest_of
-from detector.kept import pack, unpack
+from detector.kept import FORM, pack, unpack
 from detector.memory import give_back, keep_few_arenas
 from detector.output import from_json, submission_values, to_json
 from detector.pipeline import NOTHING_KNOWN, scan
@@ -96,6 +96,7 @@ class Batch:
         self._spaces = {channel: space_of(d) for channel, d in descriptors.items()}
         described_with = [
             version("matchcut"),
+            FORM,
             self._spaces,
             settings.model_dump(mode="json", exclude=_NOT_OF_RESULTS),
         ]

@@ -16,15 +16,18 @@ import numpy.typing as npt
 from detector.descriptors import Descriptor
 from detector.faces import SHORT_SIDE as FACES_SIDE
 from detector.faces import FaceWatch
-from detector.matching import Views
+from detector.matching import Views, pool
 from detector.media import (
     Frame,
     Guess,
     Layout,
     Part,
     Sampler,
+    change,
     find_layout,
+    find_shots,
     is_uniform,
+    look_of,
     probe,
     rate_for,
     trim_borders,
@@ -93,7 +96,8 @@ class Glances:
 class Described:
     """What all channels see in a video."""
 
-    views: Mapping[Channel, Views]
+    views: Mapping[Channel, Views]  # frames; not of the semantic channel, which sees shots
+    shots: Embeddings | None  # what the semantic channel sees; None: it did not look
     negatives: Embeddings | None  # a few frames, light and dark exchanged, in the copy channel
     glances: Glances | None  # None: the copy channel did not look for what is hidden
     duration: float  # seconds
@@ -105,7 +109,9 @@ class Described:
     timings: Mapping[str, float]  # seconds of work by stage
 
     def embeddings(self, channel: Channel) -> Embeddings:
-        """Return what a channel sees in the frames as wholes."""
+        """Return what a channel sees in the frames as wholes, or in the shots."""
+        if channel is Channel.SEMANTIC and self.shots is not None:
+            return self.shots
         views = self.views[channel]
         return Embeddings(views.vectors[views.first_rows()], views.times)
 
@@ -127,6 +133,30 @@ class _Rows:
         frames = np.array(self.frames, np.int64)
         order = np.argsort(frames, kind="stable")
         return Views(np.array(times), vectors[order], frames[order])
+
+
+class _Shots:
+    """What the semantic channel sees in the frames, as they come."""
+
+    def __init__(self, descriptor: Descriptor) -> None:
+        self._descriptor = descriptor
+        self._vectors = [np.empty((0, descriptor.dim), np.float32)]
+        self._changes: list[float] = []
+        self._last: npt.NDArray[np.float32] | None = None
+
+    def add(self, images: list[Picture]) -> None:
+        if images:
+            self._vectors.append(self._descriptor.describe(images))
+        for image in images:
+            look = look_of(image)
+            self._changes.append(1.0 if self._last is None else change(self._last, look))
+            self._last = look
+
+    def finish(self, times: list[float], interval: float, duration: float) -> Embeddings:
+        """Return the shots of all frames that were added; these are their times."""
+        moments = np.array(times, np.float64)
+        shots = find_shots(np.array(self._changes, np.float32), moments, interval)
+        return pool(np.concatenate(self._vectors), moments, shots, interval, duration)
 
 
 def describe(
@@ -178,7 +208,10 @@ def describe(
     sampler = open_sampler(path, rate, largest, settings.limits, windows)
     timings = {"decode": 0.0, "layout": 0.0, "describe": 0.0}
     times: list[float] = []
-    rows = {channel: _Rows() for channel in descriptors}
+    rows = {channel: _Rows() for channel in descriptors if channel is not Channel.SEMANTIC}
+    shots = None
+    if Channel.SEMANTIC in descriptors:
+        shots = _Shots(descriptors[Channel.SEMANTIC])
     closer = None
     if closely and Channel.COPY in descriptors:
         closer = _Closer(descriptors[Channel.COPY], rows[Channel.COPY], settings, nearest)
@@ -196,8 +229,10 @@ def describe(
         images = [trim_borders(frame.image) for frame in kept] if descriptors else []
         if negative:
             images = [np.asarray(255 - image, np.uint8) for image in images]
-        for channel, descriptor in descriptors.items():
-            rows[channel].add(descriptor, images, numbers)
+        for channel, seen in rows.items():
+            seen.add(descriptors[channel], images, numbers)
+        if shots is not None:
+            shots.add(images)
         if closer is not None and kept:
             closer.look([frame.image for frame in kept], images, numbers)
         timings["describe"] += time.perf_counter() - started
@@ -212,11 +247,13 @@ def describe(
         timings["describe"] += time.perf_counter() - started - closer.seconds
         timings["layout"] = closer.seconds
     end = sampler.end or 0.0
+    duration = max(end, info.duration or 0.0) if sampler.error is None else end
     return Described(
         views={channel: rows[channel].views(times, descriptors[channel].dim) for channel in rows},
+        shots=None if shots is None else shots.finish(times, 1 / rate, duration),
         negatives=negatives,
         glances=glances,
-        duration=max(end, info.duration or 0.0) if sampler.error is None else end,
+        duration=duration,
         frames=FrameCounts(sampled, sampled - len(times), sampler.undecodable),
         interval=1 / rate,
         windows=windows,

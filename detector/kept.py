@@ -16,10 +16,12 @@ from detector.describe import Described, Glances
 from detector.descriptors.base import normalised
 from detector.matching import Views
 from detector.types import Channel, Fault, FrameCounts
+from index.embeddings import Embeddings
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-_GLANCES = "glances"
+_GLANCES, _SHOTS = "glances", "shots"
+FORM = 2  # of what is packed: the number changes with it
 
 
 def pack(described: Described) -> tuple[dict[str, Any], Arrays]:
@@ -29,10 +31,15 @@ def pack(described: Described) -> tuple[dict[str, Any], Arrays]:
         arrays[f"{channel}.vectors"] = views.vectors.astype(np.float16)
         arrays[f"{channel}.times"] = views.times
         arrays[f"{channel}.frames"] = views.frames
+    if described.shots is not None:
+        arrays[f"{_SHOTS}.vectors"] = described.shots.vectors.astype(np.float16)
+        arrays[f"{_SHOTS}.times"] = described.shots.times
+        arrays[f"{_SHOTS}.spans"] = described.shots.stretches
     if described.glances is not None:
         arrays[f"{_GLANCES}.vectors"] = described.glances.vectors.astype(np.float16)
         arrays[f"{_GLANCES}.limits"] = described.glances.limits
     facts = {
+        "form": FORM,
         "duration": described.duration,
         "frames": astuple(described.frames),
         "interval": described.interval,
@@ -48,7 +55,7 @@ def unpack(facts: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> 
     Raises
     ------
     KeyError, TypeError
-        Another version packed it.
+        It was packed in another form.
     """
     glances = None
     if f"{_GLANCES}.vectors" in arrays:
@@ -64,6 +71,7 @@ def unpack(facts: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> 
             for channel in Channel
             if f"{channel}.vectors" in arrays
         },
+        shots=shots_in(arrays),
         negatives=None,
         glances=glances,
         duration=facts["duration"],
@@ -74,6 +82,14 @@ def unpack(facts: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> 
         fault=None if facts["fault"] is None else Fault(facts["fault"]),
         timings={"decode": 0.0, "layout": 0.0, "describe": 0.0},
     )
+
+
+def shots_in(arrays: Mapping[str, npt.NDArray[Any]]) -> Embeddings | None:
+    """Return the shots of an upload, from what `pack` made of it; None if it has none."""
+    if f"{_SHOTS}.vectors" not in arrays:
+        return None
+    vectors = _unit(arrays[f"{_SHOTS}.vectors"])
+    return Embeddings(vectors, arrays[f"{_SHOTS}.times"], arrays[f"{_SHOTS}.spans"])
 
 
 def _unit(vectors: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from detector.descriptors import Descriptor, space_of
-from detector.kept import unpack
-from detector.search import Matching, is_worth_a_look
+from detector.kept import FORM, unpack
+from detector.search import LookAlikes, Matching, is_worth_a_look
 from detector.settings import Settings
 from detector.types import Channel
 from index.errors import DamagedFileError
@@ -83,45 +83,39 @@ class _Looking:
         self._index = index
         self._among = Selection(index, [work.number for work in works])
         self._spaces = {channel: space_of(d) for channel, d in descriptors.items()}
-        self._matchings = {
-            channel: Matching(
-                channel,
-                descriptor,
-                index,
-                settings,
-                {"search": 0.0, "align": 0.0},
-                self._among,
+        self._lowest = settings.semantic_channel.min_score
+        timings = {"search": 0.0, "align": 0.0}
+        self._look_alikes = LookAlikes(index, settings, timings, self._among)
+        self._copies = None
+        self._lowest_copy = settings.copy_channel.min_score
+        if Channel.COPY in descriptors:
+            self._copies = Matching(
+                descriptors[Channel.COPY], index, settings, timings, self._among
             )
-            for channel, descriptor in descriptors.items()
-        }
-        self._lowest = {channel: settings.channel(channel).min_score for channel in descriptors}
 
     def at(self, upload: Upload) -> bool | str:
         """Whether an upload deserves a scan; in words, why that cannot be told."""
+        if upload.facts.get("form") != FORM:
+            return f"{upload.source} was described by another version: scan it again"
         try:
             described = unpack(upload.facts, self._index.uploads.arrays(upload))
         except DamagedFileError as error:
             return str(error)
-        alike = self._alike(upload.facts["spaces"], described.views)
+        alike = self._alike(upload.facts["spaces"])
         if not alike:
             return f"{upload.source} was described with other models: scan it again"
-        if Channel.COPY in alike and is_worth_a_look(described, self._among):
-            return True
-        return any(
-            match.score >= self._lowest[channel]
-            or self._matchings[channel].is_worth_verifying(match)
-            for channel in alike
-            for match, _ in self._matchings[channel].aligned(
-                described.views[channel], described.duration
-            )
-        )
+        if self._copies is not None and Channel.COPY in alike:
+            if is_worth_a_look(described, self._among):
+                return True
+            views = described.views[Channel.COPY]
+            for match, _ in self._copies.aligned(views, described.duration):
+                if match.score >= self._lowest_copy or self._copies.is_worth_verifying(match):
+                    return True
+        if described.shots is None or Channel.SEMANTIC not in alike:
+            return False
+        found = self._look_alikes.found(described.shots)
+        return any(match.score >= self._lowest for match, _ in found)
 
-    def _alike(
-        self, spaces: Mapping[str, str], views: Mapping[Channel, object]
-    ) -> Sequence[Channel]:
+    def _alike(self, spaces: Mapping[str, str]) -> Sequence[Channel]:
         """Channels in which an upload's vectors can be compared with the works'."""
-        return [
-            channel
-            for channel, space in self._spaces.items()
-            if channel in views and spaces.get(channel) == space
-        ]
+        return [channel for channel, space in self._spaces.items() if spaces.get(channel) == space]

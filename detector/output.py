@@ -225,6 +225,7 @@ def _flag_values(flag: Flag) -> dict[str, Any]:
         "reason": flag.reason,
         "licence": flag.licence,
         "nearly": flag.nearly,
+        "notes": match.notes,
     }
     if match.channel is Channel.FACE:
         person = {"person_id": match.ref_id, "name": flag.title, "authority": flag.owner}
@@ -262,13 +263,14 @@ def from_json(values: dict[str, Any]) -> ScanResult:
 
 def _flag(values: dict[str, Any]) -> Flag:
     channel, score = Channel(values["channel"]), values["score"]
+    notes = tuple(values.get("notes", ()))
     if channel is Channel.FACE:
         appearances = tuple(_appearance(one) for one in values["appearances"])
-        match = Match(values["person_id"], channel, score, appearances=appearances)
+        match = Match(values["person_id"], channel, score, (), appearances, notes)
         title, owner = values["name"], values["authority"]
     else:
         segments = tuple(_segment(segment) for segment in values["segments"])
-        match = Match(values["work_id"], channel, score, segments)
+        match = Match(values["work_id"], channel, score, segments, (), notes)
         title, owner = values["title"], values["owner"]
     return Flag(
         match,

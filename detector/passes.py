@@ -39,7 +39,8 @@ def look_twice(
     Parameters
     ----------
     look
-        Describes the upload, in the copy channel at least.
+        Describes the upload: all of it at a glance, and in the copy channel what is looked at
+        closely.
     nearest
         Tells for vectors of the copy channel how similar the nearest frame of a work is.
     limits
@@ -50,8 +51,8 @@ def look_twice(
     Returns
     -------
     Described
-        The copy channel sees the suspicious stretches, with all their frames; other channels the
-        frames of the glance.
+        The copy channel sees the suspicious stretches, with all their frames; the semantic channel
+        what it saw at a glance.
     """
     glance = look(share=_SHARE)
     vectors, times = _passed(glance)
@@ -69,14 +70,14 @@ def look_twice(
         glances = Glances.joined([glances, glance.glances])
     if not windows:
         nothing = Views(np.empty(0), vectors[:0], np.empty(0, np.int64))
-        views = {**glance.views, Channel.COPY: nothing}
+        views = {Channel.COPY: nothing}
         return replace(glance, views=views, negatives=None, glances=glances)
     close = look(windows=None if is_most else windows)
     if close.glances is not None:
         glances = Glances.joined([glances, close.glances])
     return replace(
         close,
-        views={**glance.views, Channel.COPY: close.views[Channel.COPY]},
+        shots=glance.shots,
         glances=glances,
         duration=max(glance.duration, close.duration),
         frames=_sum(glance.frames, close.frames),

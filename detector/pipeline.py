@@ -22,12 +22,14 @@ from detector.media import UnreadableMediaError
 from detector.passes import look_twice
 from detector.replaced import mark_replaced, mark_strangers_to_cast
 from detector.rights import Circumstances, judge, judge_likeness
-from detector.search import Matching, is_worth_a_look, nearest, timed, too_ordinary
+from detector.search import LookAlikes, Matching, is_worth_a_look, nearest, timed, too_ordinary
 from detector.settings import Settings
+from detector.timeline import Interval
 from detector.types import Channel, Flag, Match, Mode, ScanResult, Status, Submission
+from index.embeddings import Embeddings
 from index.records import NewWork, Policy, Work
 from index.reference_index import ChannelEmbeddings, ReferenceIndex
-from index.rights_records import Kind
+from index.rights_records import Kind, Rights
 
 NOTHING_KNOWN = Submission()
 
@@ -176,17 +178,34 @@ def scan(
             if faces is not None and watch is not None:
                 seen = _Seen(watch, faces, index, settings, timings)
                 flags += seen.flags(min_score, upload)
-            for channel, query in views.items():
-                matching = Matching(channel, descriptors[channel], index, settings, timings)
-                found = matching.aligned(query, described.duration)
+            copied: list[Interval] = []
+            if Channel.COPY in views:
+                point = settings.copy_channel.min_score
+                matching = Matching(descriptors[Channel.COPY], index, settings, timings)
+                found = matching.aligned(views[Channel.COPY], described.duration)
                 for match, work in matching.verified(found, path):
-                    kept = above(match, lowest[channel])
-                    if kept is not None and channel is Channel.COPY and seen is not None:
+                    kept = above(match, lowest[Channel.COPY])
+                    if kept is None:
+                        continue
+                    copied += [
+                        (one.query_start, one.query_end)
+                        for one in kept.segments
+                        if one.score >= point
+                    ]
+                    if seen is not None:
                         kept = seen.in_copy(kept, work, path)
-                    if kept is not None:
-                        point = settings.channel(channel).min_score
-                        rights = index.rights.of(Kind.WORK, work.number)
-                        flags.append(judge(kept, work, point, rights, upload))
+                    rights = index.rights.of(Kind.WORK, work.number)
+                    flags.append(judge(kept, work, point, rights, upload))
+            if described.shots is not None:
+                flags += _look_alikes(
+                    described.shots,
+                    copied,
+                    LookAlikes(index, settings, timings),
+                    lowest[Channel.SEMANTIC],
+                    upload,
+                    index,
+                    settings,
+                )
     except (InputError, UnreadableMediaError) as error:
         return ScanResult(
             source.name,
@@ -213,6 +232,30 @@ def scan(
     )
 
 
+def _look_alikes(
+    shots: Embeddings,
+    copied: Sequence[Interval],
+    search: LookAlikes,
+    lowest: float,
+    upload: Circumstances,
+    index: ReferenceIndex,
+    settings: Settings,
+) -> list[Flag]:
+    """Judge the works that shots look like where they are not copied."""
+    rights: dict[int, Rights] = {}
+
+    def excluded(work: Work) -> list[Interval]:
+        rights[work.number] = index.rights.of(Kind.WORK, work.number)
+        return [(one.start, one.end) for one in rights[work.number].exclusions]
+
+    point = settings.semantic_channel.min_score
+    return [
+        judge(match, work, point, rights[work.number], upload)
+        for match, work in search.found(shots, copied, excluded)
+        if match.score >= lowest
+    ]
+
+
 def _look(
     path: Path,
     index: ReferenceIndex,
@@ -223,13 +266,15 @@ def _look(
 ) -> tuple[Described, FaceWatch | None]:
     """Describe an upload as closely as the settings say; return what watched its faces, too."""
     watch: FaceWatch | None = None
+    in_passes = settings.mode is Mode.FAST and Channel.COPY in descriptors
 
     def look(*, share: float = 1.0, windows: Sequence[Window] | None = None) -> Described:
         nonlocal watch
         watch = None if faces is None else FaceWatch(faces.descriptor)
+        only_copies = in_passes and share == 1.0  # shots were seen at a glance
         return describe(
             path,
-            descriptors,
+            {Channel.COPY: descriptors[Channel.COPY]} if only_copies else descriptors,
             settings,
             on_progress,
             closely=True,
@@ -245,7 +290,7 @@ def _look(
         matches, _ = watch.people(faces.likenesses, settings.face_channel)
         return [(one.start, one.end) for match in matches for one in match.appearances]
 
-    if settings.mode is Mode.THOROUGH or Channel.COPY not in descriptors:
+    if not in_passes:
         return look(), watch
     background = background_of(index, Channel.COPY, space_of(descriptors[Channel.COPY]))
 

@@ -1,10 +1,14 @@
-"""Works in what was seen of an upload, by channel: search, alignment, score, second look."""
+"""Works in what was seen of an upload: copies of them, and what looks like them.
+
+Copies are searched for frame by frame, aligned, scored and looked at again; look-alikes shot by
+shot, in what no copy explains.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -22,16 +26,24 @@ from detector.matching import (
     Candidate,
     Views,
     align,
+    build_look_alike,
     build_match,
+    find_scenes,
+    is_news,
+    ordinary,
     rank_candidates,
     similar_pairs,
 )
 from detector.settings import Settings
+from detector.timeline import Interval
 from detector.types import Channel, Match
 from detector.verify import verify
+from index.embeddings import Embeddings
 from index.records import Work
 from index.reference_index import ReferenceIndex
-from index.vectors import Hits
+from index.vectors import NO_ID, Hits
+
+_NEAREST_SHOTS = 256  # of all works, to a shot: enough to see what is ordinary
 
 
 class Searchable(Protocol):
@@ -63,7 +75,7 @@ def is_worth_a_look(described: Described, index: Searchable) -> bool:
 
 
 class Matching:
-    """Search, alignment, score and verification of uploads in one channel.
+    """Search, alignment, score and verification of uploads in the copy channel.
 
     Parameters
     ----------
@@ -75,20 +87,18 @@ class Matching:
 
     def __init__(
         self,
-        channel: Channel,
         descriptor: Descriptor,
         index: ReferenceIndex,
         settings: Settings,
         timings: dict[str, float],
         among: Searchable | None = None,
     ) -> None:
-        self._channel = channel
         self._descriptor = descriptor
         self._index = index
         self._searched = among or index
         self._settings = settings
-        self._thresholds = settings.channel(channel)
-        self._background = background_of(index, channel, space_of(descriptor))
+        self._thresholds = settings.copy_channel
+        self._background = background_of(index, Channel.COPY, space_of(descriptor))
         self._timings = timings
 
     def aligned(self, query: Views, duration: float) -> list[tuple[Match, Work]]:
@@ -118,17 +128,16 @@ class Matching:
         return [(match, work) for match, (_, work) in zip(matches, found, strict=True)]
 
     def _candidates(self, query: Views) -> list[Candidate]:
-        hits = self._searched.search(self._channel, query.vectors, self._settings.neighbours)
+        hits = self._searched.search(Channel.COPY, query.vectors, self._settings.neighbours)
         ordinary = too_ordinary(query.vectors, self._background, self._settings)
         floor = np.asarray(self._thresholds.floor + ordinary, np.float32)
         return rank_candidates(hits, query.frames, floor, self._settings.max_candidates)
 
     def _aligned(self, query: Views, work: Work, duration: float) -> Match | None:
         thresholds = self._thresholds
-        ref = self._index.embeddings(work.number, self._channel)
+        ref = self._index.embeddings(work.number, Channel.COPY)
         pairs = similar_pairs(query, ref, thresholds.floor)
         return build_match(
-            self._channel,
             work.id,
             query,
             ref,
@@ -145,8 +154,88 @@ class Matching:
     def _verified(self, match: Match, work: Work, path: Path) -> Match:
         if not self.is_worth_verifying(match):
             return match
-        ref = self._index.embeddings(work.number, self._channel)
+        ref = self._index.embeddings(work.number, Channel.COPY)
         return verify(match, path, Path(work.source), ref, self._descriptor, self._thresholds)
+
+
+class LookAlikes:
+    """Search of uploads for shots that look like works; see `detector.matching.look_alikes`.
+
+    Parameters
+    ----------
+    timings, among
+        As for `Matching`.
+    """
+
+    def __init__(
+        self,
+        index: ReferenceIndex,
+        settings: Settings,
+        timings: dict[str, float],
+        among: Searchable | None = None,
+    ) -> None:
+        self._index = index
+        self._among = among
+        self._most = settings.max_candidates
+        self._thresholds = settings.semantic_channel
+        self._timings = timings
+
+    def found(
+        self,
+        shots: Embeddings,
+        copied: Sequence[Interval] = (),
+        excluded: Callable[[Work], Sequence[Interval]] = lambda _: (),
+    ) -> list[tuple[Match, Work]]:
+        """Return the works that shots of an upload look like, whatever their scores.
+
+        Parameters
+        ----------
+        copied
+            Seconds of the upload that are known to be copies of anything: these are no look-alikes.
+        excluded
+            Tells the seconds of a work that its owner claims nothing for.
+        """
+        news = np.flatnonzero(is_news(shots.stretches, copied))
+        if len(news) == 0:
+            return []
+        query = _only(shots, news)
+        with timed(self._timings, "search"):
+            hits = self._index.search(Channel.SEMANTIC, query.vectors, _NEAREST_SHOTS)
+            among = hits
+            if self._among is not None:
+                among = self._among.search(Channel.SEMANTIC, query.vectors, _NEAREST_SHOTS)
+            numbers = self._candidates(among)
+        found: list[tuple[Match, Work]] = []
+        with timed(self._timings, "align"):
+            for number in numbers:
+                work = self._index.work(number)
+                ref = self._index.embeddings(number, Channel.SEMANTIC)
+                ref = _only(ref, np.flatnonzero(is_news(ref.stretches, excluded(work))))
+                match = self._match(query, ref, hits, work) if len(ref) else None
+                if match is not None:
+                    found.append((match, work))
+        return found
+
+    def _candidates(self, hits: Hits) -> list[int]:
+        """Return the works with the most shots that are more alike than those of others."""
+        usual = self._thresholds.usual
+        floor = np.minimum(ordinary(hits, NO_ID, usual), usual)
+        rows = np.arange(len(hits.ids), dtype=np.int64)
+        ranked = rank_candidates(hits, rows, floor, self._most)
+        return [candidate.work_number for candidate in ranked]
+
+    def _match(self, query: Embeddings, ref: Embeddings, hits: Hits, work: Work) -> Match | None:
+        def ordinary_of(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            theirs = self._index.search(Channel.SEMANTIC, vectors, _NEAREST_SHOTS)
+            return ordinary(theirs, work.number, self._thresholds.usual)
+
+        ours = ordinary(hits, work.number, self._thresholds.usual)
+        scenes = find_scenes(query, ref, ours, ordinary_of, self._thresholds)
+        return build_look_alike(work.id, query, ref, scenes, self._thresholds)
+
+
+def _only(shots: Embeddings, rows: npt.NDArray[np.int64]) -> Embeddings:
+    return Embeddings(shots.vectors[rows], shots.times[rows], shots.stretches[rows])
 
 
 @contextmanager

@@ -69,6 +69,36 @@ class ChannelSettings(BaseModel):
     )
 
 
+class LookAlikeSettings(BaseModel):
+    """Thresholds of the semantic channel; see `detector.matching.look_alikes`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    floor: float = Field(
+        description="Shots that are less similar than this, a cosine, are not compared.",
+        ge=-1,
+        le=1,
+    )
+    usual: float = Field(
+        description="Similarity of shots to works that have nothing to do with them, where it is "
+        "not known from other works.",
+        ge=-1,
+        le=1,
+    )
+    spread: float = Field(
+        description="Deviation of the similarities of shots that have nothing to do with each "
+        "other, where it is not known from the work.",
+        gt=0,
+    )
+    alike: float = Field(
+        description="From this lift on, in deviations, a pair of shots counts.", ge=0
+    )
+    alone: float = Field(description="A lift that is enough in a single pair of shots.", gt=0)
+    min_score: float = Field(
+        description="Operating point: matches with a lower score are not reported.", ge=0, le=1
+    )
+
+
 class FaceSettings(BaseModel):
     """Thresholds of the face channel; see `detector.matching.likeness`."""
 
@@ -106,13 +136,7 @@ _COPY = ChannelSettings(
 )
 # CLIP, from published experience with ViT-B-32, not measured here: two pictures of anything have
 # about 0.5, of the same kind of scene 0.7 to 0.8. A match of this channel is only ever reviewed.
-_SEMANTIC = ChannelSettings(
-    floor=0.80,
-    aligned=0.85,
-    least_evidence=0.05,
-    min_score=0.5,
-    score=ScoreWeights(intercept=-18.4, similarity=20.0),
-)
+_SEMANTIC = LookAlikeSettings(floor=0.5, usual=0.6, spread=0.1, alike=1.0, alone=2.5, min_score=0.5)
 
 
 # From `scripts/bench_faces`, see the README: strangers' distances are normal with deviation 0.95,
@@ -242,12 +266,12 @@ class Settings(BaseSettings):
         gt=0,
     )
     copy_channel: ChannelSettings = Field(_COPY, description="Thresholds of the copy channel.")
-    semantic_channel: ChannelSettings = Field(
+    semantic_channel: LookAlikeSettings = Field(
         _SEMANTIC, description="Thresholds of the semantic channel."
     )
     face_channel: FaceSettings = Field(_FACE, description="Thresholds of the face channel.")
 
-    def channel(self, channel: Channel) -> ChannelSettings:
+    def channel(self, channel: Channel) -> ChannelSettings | LookAlikeSettings:
         """Return the thresholds of a channel that works are matched in."""
         return self.copy_channel if channel is Channel.COPY else self.semantic_channel
 

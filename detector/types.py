@@ -146,6 +146,7 @@ class Match:
     score: float  # in [0, 1]: that of the surest segment or appearance
     segments: tuple[Segment, ...] = ()  # in order of upload time
     appearances: tuple[Appearance, ...] = ()  # in order of time
+    notes: tuple[str, ...] = ()  # what else speaks for it, in words
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,10 @@ class Embeddings:
     times
         float64 [n], presentation time in seconds of the frame each vector describes, strictly
         increasing; read-only.
+    spans
+        Where a vector stands for a stretch of the video, such as a shot, which its frame is typical
+        of: float64 [n, 2], from and to, in seconds, none of them over another; read-only. None
+        where a vector stands for its frame alone.
 
     Raises
     ------
@@ -37,6 +42,7 @@ class Embeddings:
 
     vectors: NDArray[np.float32]
     times: NDArray[np.float64]
+    spans: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         vectors = unit_vectors(self.vectors).view()
@@ -57,6 +63,11 @@ class Embeddings:
         times.flags.writeable = False
         object.__setattr__(self, "vectors", vectors)
         object.__setattr__(self, "times", times)
+        if self.spans is not None:
+            spans = np.ascontiguousarray(self.spans, dtype=np.float64).view()
+            _check_spans(spans, times)
+            spans.flags.writeable = False
+            object.__setattr__(self, "spans", spans)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -66,10 +77,29 @@ class Embeddings:
         """Width of the vectors."""
         return int(self.vectors.shape[1])
 
+    @property
+    def stretches(self) -> NDArray[np.float64]:
+        """From when to when each vector stands for the video, [n, 2]: for its moment at least."""
+        return np.stack([self.times, self.times], axis=1) if self.spans is None else self.spans
+
+
+def _check_spans(spans: NDArray[np.float64], times: NDArray[np.float64]) -> None:
+    if spans.shape != (len(times), 2):
+        raise ValueError(f"{len(times)} vectors need as many spans, not an array {spans.shape}")
+    if not np.isfinite(spans).all():
+        raise ValueError("spans are finite numbers of seconds")
+    if not ((spans[:, 0] <= times) & (times <= spans[:, 1])).all():
+        raise ValueError("the frame that a span is described by lies within it")
+    if not (spans[1:, 0] >= spans[:-1, 1]).all():
+        raise ValueError("spans follow one another, and none lies over another")
+
 
 def write_embeddings(path: Path, embeddings: Embeddings) -> str:
     """Write embeddings to a new file, atomically and durably; returns the file's SHA-256."""
-    return write_arrays(path, {"vectors": embeddings.vectors, "times": embeddings.times})
+    arrays: dict[str, NDArray[Any]] = {"vectors": embeddings.vectors, "times": embeddings.times}
+    if embeddings.spans is not None:
+        arrays["spans"] = embeddings.spans
+    return write_arrays(path, arrays)
 
 
 def read_embeddings(path: Path, digest: str | None = None) -> Embeddings:
@@ -92,7 +122,10 @@ def read_embeddings(path: Path, digest: str | None = None) -> Embeddings:
         vectors, times = arrays["vectors"], arrays["times"]
         if vectors.dtype != np.float32 or times.dtype != np.float64:
             raise _damaged(path, f"it holds {vectors.dtype} vectors and {times.dtype} times")
-        return Embeddings(vectors, times)
+        spans = arrays.get("spans")
+        if spans is not None and spans.dtype != np.float64:
+            raise _damaged(path, f"it holds spans of {spans.dtype}")
+        return Embeddings(vectors, times, spans)
     except (UnsoundFileError, KeyError, ValueError) as error:
         raise _damaged(path, str(error)) from error
 

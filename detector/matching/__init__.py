@@ -1,9 +1,14 @@
-"""From embeddings to matches: candidates, then alignment in time, then a score."""
+"""From embeddings to matches: candidates, then alignment in time, then a score.
+
+Shots that look like a work's are matched beside that: `look_alikes`.
+"""
 
 from detector.matching.alignment import Alignment, align
 from detector.matching.background import Background, shipped
 from detector.matching.candidates import Candidate, rank_candidates
+from detector.matching.look_alikes import build_look_alike, find_scenes, is_news, ordinary
 from detector.matching.scoring import above, build_match, rescored
+from detector.matching.shots import pool
 from detector.matching.similarity import Similarities, similar_pairs
 from detector.matching.views import Views
 
@@ -15,7 +20,12 @@ __all__ = [
     "Views",
     "above",
     "align",
+    "build_look_alike",
     "build_match",
+    "find_scenes",
+    "is_news",
+    "ordinary",
+    "pool",
     "rank_candidates",
     "rescored",
     "shipped",

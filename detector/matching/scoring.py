@@ -57,7 +57,6 @@ class _Aligned:
 
 
 def build_match(
-    channel: Channel,
     work_id: str,
     query: Views,
     ref: Embeddings,
@@ -71,18 +70,18 @@ def build_match(
     Parameters
     ----------
     query, ref
-        The upload and the work in this channel.
+        The upload and the work.
     durations
         Of upload and work, in seconds.
     background
-        Ordinary footage, if there is a bank of it in this channel's space.
+        Ordinary footage, if there is a bank of it in this space.
     """
     segments = tuple(
         _segment(query, ref, run, durations, settings, background) for run in alignments
     )
     if not segments:
         return None
-    return Match(work_id, channel, max(segment.score for segment in segments), segments)
+    return Match(work_id, Channel.COPY, max(segment.score for segment in segments), segments)
 
 
 def above(match: Match, min_score: float) -> Match | None:

@@ -2,8 +2,8 @@
 
 `probe` tells what a file is, `Sampler` streams its frames at a rate, `grab` fetches single
 frames as evidence: all in child processes, as files may be hostile. `is_uniform` recognises frames
-that show nothing, `trim_borders` cuts off what is no picture, and `find_layout` finds parts of the
-picture that show footage of their own.
+that show nothing, `trim_borders` cuts off what is no picture, `find_layout` finds parts of the
+picture that show footage of their own, and `find_shots` tells where a video is cut.
 """
 
 from detector.decoding.records import Frame, Limits, MediaInfo, UnreadableMediaError
@@ -20,6 +20,7 @@ from detector.media.reading import (
     rate_for,
     write_playable,
 )
+from detector.media.shots import change, find_shots, look_of
 from detector.media.uniform import is_uniform
 
 __all__ = [
@@ -31,13 +32,16 @@ __all__ = [
     "Part",
     "Sampler",
     "UnreadableMediaError",
+    "change",
     "find_layout",
+    "find_shots",
     "first_frame",
     "grab",
     "grab_run",
     "is_playable",
     "is_still",
     "is_uniform",
+    "look_of",
     "probe",
     "rate_for",
     "trim_borders",

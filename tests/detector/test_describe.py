@@ -167,9 +167,21 @@ def test_only_the_copy_channel_looks_at_parts(
 ) -> None:
     both = {**descriptors, Channel.SEMANTIC: SscdDescriptor(size=64)}
     described = describe(hidden_copies["inset"].path, both, SETTINGS, closely=True)
-    copy, semantic = (described.views[channel] for channel in (Channel.COPY, Channel.SEMANTIC))
+    copy, shots = described.views[Channel.COPY], described.embeddings(Channel.SEMANTIC)
     assert len(copy.vectors) > len(copy)
-    assert len(semantic.vectors) == len(semantic) == len(copy)
+    assert len(shots) < len(copy) / 4
+
+
+def test_the_semantic_channel_sees_shots(film: Path) -> None:
+    """The film of bikes is cut at 1.2, 3.0, 5.5, 7.5 and 9.7 seconds."""
+    small = {Channel.SEMANTIC: SscdDescriptor(size=64)}
+    shots = describe(film, small, SETTINGS).embeddings(Channel.SEMANTIC)
+    assert shots.spans is not None
+    starts, ends = shots.spans.T
+    assert [np.abs(starts - cut).min() < 0.3 for cut in (1.2, 3.0, 5.5, 7.5)] == [True] * 4
+    assert (starts[0], ends[-1]) == (0.0, pytest.approx(10.0, abs=0.1))
+    assert (starts[1:] == ends[:-1]).all()
+    assert 5 <= len(shots) <= 8
 
 
 def test_of_an_upload_some_negatives_are_looked_at(

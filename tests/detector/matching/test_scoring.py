@@ -77,7 +77,7 @@ def built(
 ) -> Match | None:
     views = query if isinstance(query, Views) else Views.of_whole(query)
     durations = durations or (len(query) / RATE, len(ref) / RATE)
-    return build_match(Channel.COPY, "metropolis", views, ref, runs, durations, COPY, background)
+    return build_match("metropolis", views, ref, runs, durations, COPY, background)
 
 
 def straight(first: int, last: int, offset: int = 0, speed: float = 1.0) -> Alignment:
