@@ -16,6 +16,7 @@ from detector.commands import (
     licences,
     models,
     people,
+    reembed,
     review,
     rules,
     scan,
@@ -57,6 +58,7 @@ app.add_typer(review.app, name="review")
 app.add_typer(audit.app, name="audit")
 app.add_typer(uploads.app, name="uploads")
 app.command("scan")(scan.scan_command)
+app.command("reembed")(reembed.reembed_command)
 app.command("doctor")(doctor.doctor_command)
 
 

@@ -113,7 +113,8 @@ class _Looking:
                     return True
         if described.shots is None or Channel.SEMANTIC not in alike:
             return False
-        found = self._look_alikes.found(described.shots)
+        with self._index.comparing(Channel.SEMANTIC, self._spaces[Channel.SEMANTIC]):
+            found = self._look_alikes.found(described.shots)
         return any(match.score >= self._lowest for match, _ in found)
 
     def _alike(self, spaces: Mapping[str, str]) -> Sequence[Channel]:

@@ -197,15 +197,17 @@ def scan(
                     rights = index.rights.of(Kind.WORK, work.number)
                     flags.append(judge(kept, work, point, rights, upload))
             if described.shots is not None:
-                flags += _look_alikes(
-                    described.shots,
-                    copied,
-                    LookAlikes(index, settings, timings),
-                    lowest[Channel.SEMANTIC],
-                    upload,
-                    index,
-                    settings,
-                )
+                # The works may have moved to another model while the upload was described.
+                with index.comparing(Channel.SEMANTIC, space_of(descriptors[Channel.SEMANTIC])):
+                    flags += _look_alikes(
+                        described.shots,
+                        copied,
+                        LookAlikes(index, settings, timings),
+                        lowest[Channel.SEMANTIC],
+                        upload,
+                        index,
+                        settings,
+                    )
     except (InputError, UnreadableMediaError) as error:
         return ScanResult(
             source.name,

@@ -32,6 +32,7 @@ from index.errors import (
     UnknownWorkError,
 )
 from index.records import (
+    STAGED_SUFFIX,
     BackgroundSource,
     EmbeddingsFile,
     IndexFile,
@@ -54,6 +55,8 @@ from index.schema import (
 _BUSY_TIMEOUT_S = 30
 
 _log = logging.getLogger(__name__)
+
+_IS_SEARCHED = ~EmbeddingsRow.channel.endswith(STAGED_SUFFIX, autoescape=True)
 
 _Record = TypeVar("_Record", Work, EmbeddingsFile, BackgroundSource, IndexFile)
 
@@ -376,20 +379,29 @@ class Catalog:
         *,
         channel: str | None = None,
         limit: int | None = None,
+        staged: bool = False,
     ) -> list[EmbeddingsFile]:
-        """Which files hold embeddings: of one work, of one channel, or all, by work number."""
+        """Which files hold embeddings: of one work, of one channel, or all, by work number.
+
+        Parameters
+        ----------
+        staged
+            Whether of all channels also what is staged, see `index.restaging`.
+        """
         query = select(EmbeddingsRow).order_by(EmbeddingsRow.work_number, EmbeddingsRow.channel)
         if work_number is not None:
             query = query.where(EmbeddingsRow.work_number == work_number)
         if channel is not None:
             query = query.where(EmbeddingsRow.channel == channel)
+        elif not staged:
+            query = query.where(_IS_SEARCHED)
         query = query.limit(limit)
         with self._sessions() as session:
             return [_record(EmbeddingsFile, row) for row in session.scalars(query)]
 
     def channels(self, work_number: int | None = None) -> frozenset[str]:
         """Channels that have embeddings files, of one work or of any."""
-        query = select(EmbeddingsRow.channel).distinct()
+        query = select(EmbeddingsRow.channel).where(_IS_SEARCHED).distinct()
         if work_number is not None:
             query = query.where(EmbeddingsRow.work_number == work_number)
         with self._sessions() as session:

@@ -59,6 +59,10 @@ class SpaceMismatchError(ReferenceIndexError):
     """Vectors of two descriptors would be compared with each other."""
 
 
+class NotStagedError(ReferenceIndexError):
+    """A channel cannot move to another space, since works would be lost from it."""
+
+
 class DamagedFileError(ReferenceIndexError):
     """A file of the index is missing or does not hold what was written to it."""
 

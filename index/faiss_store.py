@@ -46,12 +46,15 @@ class FaissStore:
         Width of the vectors.
     main
         A main file to begin with.
+    space
+        What the vectors are made with, for those who ask; it is not written to the file.
     """
 
-    def __init__(self, dim: int, main: MainStore | None = None) -> None:
+    def __init__(self, dim: int, main: MainStore | None = None, *, space: str = "") -> None:
         if dim < 1:
             raise ValueError(f"vectors have at least 1 dimension, not {dim}")
         self.dim = dim
+        self.space = space
         self._main = main
         self._removed: dict[int, int] = {}  # of the main file: works, and how many vectors each has
         self._without: Removed | None = None  # the same, as FAISS wants it
@@ -175,7 +178,9 @@ class FaissStore:
             return write_manifest(path, Manifest(self._main.facts, removed, recent.name, digest))
 
     @classmethod
-    def load(cls, path: Path, dim: int, digest: str, *, mend: bool = False) -> FaissStore:
+    def load(
+        cls, path: Path, dim: int, digest: str, *, mend: bool = False, space: str = ""
+    ) -> FaissStore:
         """Read a store back.
 
         Parameters
@@ -191,6 +196,8 @@ class FaissStore:
         mend
             Whether a large store may come without what was added last, if only the file with that
             is damaged.
+        space
+            As for the class.
 
         Raises
         ------
@@ -199,11 +206,12 @@ class FaissStore:
             files: build a new one.
         """
         if path.suffix != MANIFEST_SUFFIX:
-            store = cls(dim)
+            store = cls(dim, space=space)
             store._load_recent(path, digest)
             return store
         manifest = read_manifest(path, digest)
-        store = cls(dim, MainStore(path.with_name(manifest.main.file), manifest.main, dim))
+        main = MainStore(path.with_name(manifest.main.file), manifest.main, dim)
+        store = cls(dim, main, space=space)
         store._removed = {number: manifest.main.works[number] for number in manifest.removed}
         try:
             store._load_recent(path.with_name(manifest.recent), manifest.recent_digest)

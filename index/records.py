@@ -11,6 +11,7 @@ from enum import StrEnum
 from index.errors import InvalidWorkError
 
 _CHANNEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+STAGED_SUFFIX = "+next"  # which no channel's own name can have
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -180,3 +181,8 @@ def check_channel(channel: str) -> None:
         raise InvalidWorkError(
             f"{channel!r} cannot be a channel: up to 32 lower-case letters, digits, - and _"
         )
+
+
+def staged_name(channel: str) -> str:
+    """Name what is described anew for a channel, and is not searched yet; see `index.restaging`."""
+    return channel + STAGED_SUFFIX

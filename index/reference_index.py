@@ -46,6 +46,7 @@ from index.faiss_structures import SIZES, Sizes
 from index.files import write_atomically
 from index.people import People
 from index.records import EmbeddingsFile, NewWork, Work
+from index.restaging import Restaging
 from index.rights import RightsRegister
 from index.search_index import SearchIndex
 from index.turns import turn
@@ -91,6 +92,7 @@ class ReferenceIndex:
         self._compactor = Compactor(
             home, self._search, write, partial(sweep_orphans, home, catalog)
         )
+        self._restaging = Restaging(home, catalog, self._search, self._writing, self.add_channel)
         self._has_written = False
 
     @classmethod
@@ -291,11 +293,12 @@ class ReferenceIndex:
         """
         with self._writing():
             work = self._catalog.work(work_id)
-            files = self._catalog.embeddings_files(work.number)
+            channels = self._catalog.channels(work.number)
+            files = self._catalog.embeddings_files(work.number, staged=True)
             self._catalog.remove_work(work.number)
             for file in files:
                 (self.home / file.file).unlink(missing_ok=True)
-            self._search.remove(work.number, [file.channel for file in files])
+            self._search.remove(work.number, channels)
         return work
 
     def works(self) -> list[Work]:
@@ -352,6 +355,11 @@ class ReferenceIndex:
 
     # Vectors
 
+    @property
+    def restaging(self) -> Restaging:
+        """Works that are being described anew, for a channel to move to another descriptor."""
+        return self._restaging
+
     def channels(self, work_number: int | None = None) -> frozenset[str]:
         """Channels that have vectors, of one work or of any."""
         return self._catalog.channels(work_number)
@@ -378,8 +386,23 @@ class ReferenceIndex:
             raise SpaceMismatchError(
                 f"the works in channel {channel!r} were described with {known}, not with {space}: "
                 "use another --home, or set the descriptor back, or remove the works and add them "
-                "again"
+                "again; in channel 'semantic' `matchcut reembed` describes them anew"
             )
+
+    @contextmanager
+    def comparing(self, channel: str, space: str) -> Iterator[None]:
+        """Compare a descriptor's vectors with those of a channel within the block.
+
+        Raises
+        ------
+        SpaceMismatchError
+            They cannot be compared, or the channel has moved to another space meanwhile.
+        """
+        self.check_space(channel, space)
+        try:
+            yield
+        finally:  # whatever else was found wrong, that would be why
+            self.check_space(channel, space)
 
     def search(self, channel: str, queries: ArrayLike, k: int) -> Hits:
         """Find the k nearest reference vectors of each query.
@@ -413,11 +436,13 @@ class ReferenceIndex:
             The file is missing or damaged.
         """
         file = self._embeddings_file(work_number, channel)
-        try:
-            return read_embeddings(self.home / file.file, file.digest)
-        except DamagedFileError:
-            self._embeddings_file(work_number, channel)  # removed meanwhile by another process?
-            raise
+        while True:
+            try:
+                return read_embeddings(self.home / file.file, file.digest)
+            except DamagedFileError:
+                tried, file = file, self._embeddings_file(work_number, channel)
+                if file == tried:  # and not removed or replaced meanwhile by another process
+                    raise
 
     # The index as a whole
 
@@ -481,6 +506,7 @@ class ReferenceIndex:
             derived = {channel: self._search.problems(channel) for channel in self._channels()}
             problems += [text for texts in derived.values() for text in texts]
             problems += check_background(self.home, self._catalog)
+            problems += self._restaging.problems(repair=repair)
             problems += self._uploads.problems(repair=repair)
             for name in find_orphans(self.home, self._catalog):
                 owner = "background" if name.startswith(f"{BACKGROUND}/") else "work"

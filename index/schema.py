@@ -24,8 +24,10 @@ from index.rights_records import LOOK_ALIKE_CHANNEL
 # A table that older versions can do without does not make it another version.
 SCHEMA_VERSION = 1
 
+CHANNEL_LENGTH = 32
+
 _Sha256 = String(64)
-_Channel = String(32)
+_Channel = String(CHANNEL_LENGTH)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -2,8 +2,10 @@
 
 Which works a channel's store must hold stands in the catalogue. A store that was read from disk,
 or that has been in memory while another process wrote, is compared with that list and brought up
-to date; works are never changed in place and their numbers never used again, so numbers and counts
-are enough to compare. A file that is damaged is built anew. Nothing here can lose anything.
+to date. Within a space works are never changed in place and their numbers never used again, so
+numbers and counts are enough to compare; when a channel has moved to another space (see
+`index.restaging`), its store is given up. A file that is damaged is built anew. Nothing here can
+lose anything.
 
 A large store keeps most of its works in a main file, and what has come and gone since beside it
 (see `index.faiss_store`). When that has grown too much, compaction writes another main file: it is
@@ -31,7 +33,7 @@ from index.embeddings import Embeddings, read_embeddings
 from index.errors import DamagedFileError
 from index.faiss_structures import SIZES, Sizes
 from index.files import file_digest
-from index.records import EmbeddingsFile, IndexFile
+from index.records import EmbeddingsFile, IndexFile, staged_name
 from index.store_files import MANIFEST_SUFFIX, MainFile, read_manifest
 from index.vectors import Hits, check_k, unit_vectors
 
@@ -149,14 +151,19 @@ class SearchIndex:
         found = []
         for channel in sorted(self._catalog.channels()):
             files = self._catalog.embeddings_files(channel=channel)
-            main = self._main_facts(self._catalog.index_files().get(channel))
+            main = self._main_facts(self._catalog.index_files().get(channel), files)
             held = {} if main is None else main.works
             if self._sizes.is_due(held, _counts(files)):
                 found.append(channel)
         return found
 
     def build(
-        self, channel: str, *, anew: bool = True, go_on: Callable[[], bool] = lambda: True
+        self,
+        channel: str,
+        *,
+        anew: bool = True,
+        staged: bool = False,
+        go_on: Callable[[], bool] = lambda: True,
     ) -> FaissStore | None:
         """Build a channel's store aside, in the structure for its size; None if it has no works.
 
@@ -167,6 +174,8 @@ class SearchIndex:
         anew
             Take nothing from the files that there are; else the lists of a main file are kept
             while they fit what there is.
+        staged
+            Build it from what is staged for the channel, which it is about to move to.
         go_on
             Asked now and then whether to; `StoppedError` if not.
 
@@ -178,13 +187,15 @@ class SearchIndex:
         from index.faiss_store import FaissStore
         from index.main_file import build_main
 
-        files = self._catalog.embeddings_files(channel=channel)
+        source = staged_name(channel) if staged else channel
+        files = self._catalog.embeddings_files(channel=source)
         if not files:
             return None
+        space = files[0].space
         total = sum(file.count for file in files)
         codec = self._sizes.codec(total)
         if codec is None:
-            store = FaissStore(files[0].dim)
+            store = FaissStore(files[0].dim, space=space)
             for number, vectors in self._works(files):
                 store.add(number, vectors)
             return store
@@ -193,15 +204,20 @@ class SearchIndex:
             main = build_main(
                 self._home / FOLDER, channel, lambda: self._works(files), total, codec, go_on
             )
-        return FaissStore(files[0].dim, main)
+        return FaissStore(files[0].dim, main, space=space)
 
     def adopt(self, channel: str, store: FaissStore | None) -> None:
-        """Put what `build` returned in the place of a channel's store, and write it."""
+        """Put what `build` returned in the place of a channel's store, and write it.
+
+        Not if the channel has moved to another space meanwhile: then that store is of no use.
+        """
         with self._lock:
             files = self._catalog.embeddings_files(channel=channel)
             self._in_step.discard(channel)
             if not files:
                 self._catalog.drop_index_file(channel)
+            elif store is not None and store.space != files[0].space:
+                return
             elif store is not None:
                 # The old store stays until the new one is whole: an embeddings file that cannot
                 # be read must not take away what can still be searched.
@@ -216,8 +232,8 @@ class SearchIndex:
         from index.main_file import MainStore, merge_main
 
         known = self._catalog.index_files().get(channel)
-        facts = self._main_facts(known)
-        if known is None or facts is None or known.space != files[0].space:
+        facts = self._main_facts(known, files)
+        if facts is None:
             return None
         total = sum(file.count for file in files)
         if facts.codec != codec or total >= self._sizes.growth * facts.trained_on:
@@ -238,9 +254,13 @@ class SearchIndex:
             _log.warning("%s; compaction takes nothing from it", error)
             return None
 
-    def _main_facts(self, known: IndexFile | None) -> MainFile | None:
-        """What stands in the main file of a channel; None if there is none to rely on."""
+    def _main_facts(
+        self, known: IndexFile | None, files: Sequence[EmbeddingsFile]
+    ) -> MainFile | None:
+        """What stands in the main file of a channel's files; None if there is none to rely on."""
         if known is None or not known.file.endswith(MANIFEST_SUFFIX) or known.file in self._unread:
+            return None
+        if not files or known.space != files[0].space:
             return None
         try:
             return read_manifest(self._home / known.file, known.digest).main
@@ -294,7 +314,8 @@ class SearchIndex:
             self._stores.pop(channel, None)
             return
         store = self._stores.get(channel)
-        if store is None or store.dim != files[0].dim or self._has_been_compacted(channel, store):
+        is_fit = store is not None and _is_of(store, files[0])
+        if store is None or not is_fit or self._has_been_compacted(channel, store):
             store = self._read(channel, files[0])
         self._fill(channel, store, files)
 
@@ -312,7 +333,7 @@ class SearchIndex:
         missing = [file for file in files if held.get(file.work_number) != file.count]
         if self._sizes.is_far_behind(sum(file.count for file in missing)):
             built = self.build(channel, anew=False)
-            if built is not None:
+            if built is not None and _is_of(built, files[0]):
                 store, held = built, built.counts()
             self._files.pop(channel, None)
             self._unsaved.add(channel)
@@ -335,7 +356,7 @@ class SearchIndex:
         while known is not None and known.space == one.space and known.file not in self._unread:
             try:
                 path = self._home / known.file
-                store = FaissStore.load(path, one.dim, known.digest, mend=True)
+                store = FaissStore.load(path, one.dim, known.digest, mend=True, space=one.space)
                 self._files[channel] = known.file
                 return store
             except DamagedFileError as error:
@@ -345,7 +366,7 @@ class SearchIndex:
                     break
         self._files.pop(channel, None)
         self._unsaved.add(channel)
-        return FaissStore(one.dim)
+        return FaissStore(one.dim, space=one.space)
 
     def _let_go(self, channel: str, store: FaissStore) -> None:
         """Let a store that is damaged be built anew before the next search."""
@@ -358,20 +379,20 @@ class SearchIndex:
                     self._unread.add(file)
 
     def _works(self, files: Sequence[EmbeddingsFile]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Read works one after the other; those that another process removes are left out."""
+        """Read works one after the other; files that another process removes are left out."""
         for file in files:
             try:
                 yield file.work_number, read_embeddings(self._home / file.file, file.digest).vectors
             except DamagedFileError:
-                if self._catalog.embeddings_files(file.work_number, channel=file.channel):
+                if file in self._catalog.embeddings_files(file.work_number, channel=file.channel):
                     raise
 
     def _is_far_behind(
         self, channel: str, known: IndexFile | None, files: Sequence[EmbeddingsFile]
     ) -> bool:
         store = self._stores.get(channel)
-        built = None if store is None else store.main
-        main = self._main_facts(known) if built is None else built.facts
+        built = None if store is None or not _is_of(store, files[0]) else store.main
+        main = self._main_facts(known, files) if built is None else built.facts
         held = {} if main is None else main.works
         return self._sizes.is_far_behind(
             sum(file.count for file in files if file.work_number not in held)
@@ -407,6 +428,11 @@ class SearchIndex:
             )
         )
         self._files[channel] = name
+
+
+def _is_of(store: FaissStore, one: EmbeddingsFile) -> bool:
+    """Whether a store's vectors can be compared with those of a file."""
+    return (store.space, store.dim) == (one.space, one.dim)
 
 
 def _counts(files: Iterable[EmbeddingsFile]) -> dict[int, int]:

@@ -142,7 +142,7 @@ def find_orphans(home: Path, catalog: Catalog) -> dict[str, int]:
     Only to be asked while no other process writes: its files come before their rows. What is
     being built aside meanwhile is none.
     """
-    known = {file.file for file in catalog.embeddings_files()}
+    known = {file.file for file in catalog.embeddings_files(staged=True)}
     known |= {file.file for file in catalog.background_sources()}
     for file in catalog.index_files().values():
         known |= {f"{VECTORS}/{part.name}" for part in parts_of(home / file.file)}

@@ -206,15 +206,25 @@ _CLIP_PREPROCESSING = {
 @pytest.fixture(scope="session")
 def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a small CLIP with random weights, as open_clip loads it with `local-dir:`."""
+    return _save_clip(tmp_path_factory.mktemp("clip"), seed=0, width=32)
+
+
+@pytest.fixture(scope="session")
+def other_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of another such CLIP: its weights are others, and its vectors wider."""
+    return _save_clip(tmp_path_factory.mktemp("other-clip"), seed=1, width=48)
+
+
+def _save_clip(folder: Path, seed: int, width: int) -> Path:
     import open_clip
     import torch
     from safetensors.torch import save_file
 
-    folder = tmp_path_factory.mktemp("clip")
-    torch.manual_seed(0)
-    model = open_clip.CLIP(**_CLIP)
+    torch.manual_seed(seed)
+    config = {**_CLIP, "embed_dim": width}
+    model = open_clip.CLIP(**config)
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     save_file(state, folder / "open_clip_model.safetensors")
-    config = {"model_cfg": _CLIP, "preprocess_cfg": _CLIP_PREPROCESSING}
-    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    whole = {"model_cfg": config, "preprocess_cfg": _CLIP_PREPROCESSING}
+    (folder / "open_clip_config.json").write_text(json.dumps(whole))
     return folder

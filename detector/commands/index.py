@@ -18,6 +18,7 @@ def index_stats(home: Home = None) -> None:
         with open_index(settings_of(home)) as index:
             stats = index.stats()
             uploads = index.uploads.all()
+            moving = {name: index.restaging.staged(name) for name in stats.channels}
         typer.echo(f"works     {stats.works}")
         typer.echo(f"footage   {stats.seconds:.1f} s")
         for name, channel in stats.channels.items():
@@ -25,6 +26,12 @@ def index_stats(home: Home = None) -> None:
                 f"channel   {name}: {channel.vectors} vectors of {channel.works} works, "
                 f"{channel.structure}, {channel.bytes / 1e6:.1f} MB, {channel.space}"
             )
+        for name, staged in moving.items():
+            if staged is not None:
+                typer.echo(
+                    f"moving    {name}: {staged.works} works described with {staged.space}, not "
+                    "searched before `matchcut reembed` is done"
+                )
         if stats.people:
             typer.echo(f"people    {stats.people} with {stats.faces} faces")
         if uploads:

@@ -259,6 +259,15 @@ def looks_like_path(weights: str) -> bool:
     return os.sep in weights or weights.endswith((".safetensors", ".bin", ".pt", ".pth"))
 
 
+def with_whole_paths(model: str, weights: str) -> tuple[str, str]:
+    """Name what `find_weights` takes so that it is found from any folder."""
+    if model.startswith(_LOCAL):
+        model = f"{_LOCAL}{Path(model.removeprefix(_LOCAL)).absolute()}"
+    if looks_like_path(weights) or Path(weights).is_file():
+        weights = str(Path(weights).absolute())
+    return model, weights
+
+
 def _hub_files(model: str, weights: str) -> tuple[str, tuple[str, ...]]:
     if (model, weights) == _DEFAULT:
         return _DEFAULT_REPOSITORY, _WEIGHT_FILES
