@@ -64,9 +64,10 @@ class _Find:
 
 
 def _finds(flag: Flag) -> Iterator[_Find]:
-    for one in flag.match.segments:
+    for number, one in enumerate(flag.match.segments):
         query, ref = (one.query_start, one.query_end), (one.ref_start, one.ref_end)
-        remark = ", ".join([*one.edits, *_licence_in_words(flag)])
+        notes = flag.match.notes if number == 0 else ()  # they are about all of it
+        remark = ", ".join([*one.edits, *map(visible, notes), *_licence_in_words(flag)])
         yield _Find(query, ref, one.score, flag.verdict, remark)
     for face in flag.match.appearances:
         # The verdict is on account of the likely ones; on a face that resembles nothing acts.
@@ -135,7 +136,7 @@ class TableWriter:
             "work time",
             "score",
             "channel",
-            "edits",
+            "what shows",
         )
         self._count = 0
 
@@ -226,6 +227,7 @@ def _flag_values(flag: Flag) -> dict[str, Any]:
         "licence": flag.licence,
         "nearly": flag.nearly,
         "notes": match.notes,
+        "cast": match.cast,
     }
     if match.channel is Channel.FACE:
         person = {"person_id": match.ref_id, "name": flag.title, "authority": flag.owner}
@@ -263,14 +265,14 @@ def from_json(values: dict[str, Any]) -> ScanResult:
 
 def _flag(values: dict[str, Any]) -> Flag:
     channel, score = Channel(values["channel"]), values["score"]
-    notes = tuple(values.get("notes", ()))
+    notes, cast = tuple(values.get("notes", ())), tuple(values.get("cast", ()))
     if channel is Channel.FACE:
         appearances = tuple(_appearance(one) for one in values["appearances"])
-        match = Match(values["person_id"], channel, score, (), appearances, notes)
+        match = Match(values["person_id"], channel, score, (), appearances, notes, cast)
         title, owner = values["name"], values["authority"]
     else:
         segments = tuple(_segment(segment) for segment in values["segments"])
-        match = Match(values["work_id"], channel, score, segments, (), notes)
+        match = Match(values["work_id"], channel, score, segments, (), notes, cast)
         title, owner = values["title"], values["owner"]
     return Flag(
         match,

@@ -16,7 +16,7 @@ from detector.describe import Described, OnProgress, Window, describe
 from detector.descriptors import Descriptor, space_of
 from detector.faces import FaceChannel, FaceWatch
 from detector.inputs import InputError, Source, digest_of
-from detector.matching import above
+from detector.matching import above, with_cast
 from detector.matching.likeness import appearances_above
 from detector.media import UnreadableMediaError
 from detector.passes import look_twice
@@ -24,8 +24,9 @@ from detector.replaced import mark_replaced, mark_strangers_to_cast
 from detector.rights import Circumstances, judge, judge_likeness
 from detector.search import LookAlikes, Matching, is_worth_a_look, nearest, timed, too_ordinary
 from detector.settings import Settings
+from detector.text import clock
 from detector.timeline import Interval
-from detector.types import Channel, Flag, Match, Mode, ScanResult, Status, Submission
+from detector.types import Channel, Flag, Likeness, Match, Mode, ScanResult, Status, Submission
 from index.embeddings import Embeddings
 from index.records import NewWork, Policy, Work
 from index.reference_index import ChannelEmbeddings, ReferenceIndex
@@ -207,6 +208,7 @@ def scan(
                         upload,
                         index,
                         settings,
+                        seen,
                     )
     except (InputError, UnreadableMediaError) as error:
         return ScanResult(
@@ -242,6 +244,7 @@ def _look_alikes(
     upload: Circumstances,
     index: ReferenceIndex,
     settings: Settings,
+    seen: _Seen | None,
 ) -> list[Flag]:
     """Judge the works that shots look like where they are not copied."""
     rights: dict[int, Rights] = {}
@@ -251,11 +254,12 @@ def _look_alikes(
         return [(one.start, one.end) for one in rights[work.number].exclusions]
 
     point = settings.semantic_channel.min_score
-    return [
-        judge(match, work, point, rights[work.number], upload)
-        for match, work in search.found(shots, copied, excluded)
-        if match.score >= lowest
-    ]
+    flags = []
+    for found, work in search.found(shots, copied, excluded):
+        match = found if seen is None else seen.beside(found, work)
+        if match.score >= lowest:
+            flags.append(judge(match, work, point, rights[work.number], upload))
+    return flags
 
 
 def _look(
@@ -332,6 +336,20 @@ class _Seen:
                 rights = self._index.rights.of(Kind.PERSON, person.number)
                 flags.append(judge_likeness(kept, person, rights, upload))
         return flags
+
+    def beside(self, match: Match, work: Work) -> Match:
+        """Add to a look-alike of a work who of its cast is seen in the upload."""
+        likely = {
+            one.ref_id: [face for face in one.appearances if face.likeness is Likeness.LIKELY]
+            for one in self._matches
+        }
+        words = {}
+        for person_id in self._index.people.cast(work.number):
+            if faces := likely.get(person_id):
+                start, end = clock(faces[0].start), clock(faces[0].end)
+                name = self._people[person_id].name
+                words[person_id] = f"{name}, of its cast, is seen as well ({start} - {end})"
+        return with_cast(match, words)
 
     def in_copy(self, match: Match, work: Work, path: Path) -> Match:
         """Say of the segments of a copy whether their faces are the film's."""

@@ -189,7 +189,7 @@ class ShownMatch:
     @property
     def verb(self) -> str:
         """What the channel has seen: the same footage, or scenes that are alike."""
-        return "shows" if self.flag.match.channel is Channel.COPY else "resembles"
+        return "shows" if self.flag.match.channel is Channel.COPY else "looks like"
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,8 @@ class Match:
     score: float  # in [0, 1]: that of the surest segment or appearance
     segments: tuple[Segment, ...] = ()  # in order of upload time
     appearances: tuple[Appearance, ...] = ()  # in order of time
-    notes: tuple[str, ...] = ()  # what else speaks for it, in words
+    notes: tuple[str, ...] = ()  # what speaks for it besides, in words
+    cast: tuple[str, ...] = ()  # ids of people of the work's cast who are seen as well
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,13 @@ Shots that look like a work's are matched beside that: `look_alikes`.
 from detector.matching.alignment import Alignment, align
 from detector.matching.background import Background, shipped
 from detector.matching.candidates import Candidate, rank_candidates
-from detector.matching.look_alikes import build_look_alike, find_scenes, is_news, ordinary
+from detector.matching.look_alikes import (
+    build_look_alike,
+    find_scenes,
+    is_news,
+    ordinary,
+    with_cast,
+)
 from detector.matching.scoring import above, build_match, rescored
 from detector.matching.shots import pool
 from detector.matching.similarity import Similarities, similar_pairs
@@ -30,4 +36,5 @@ __all__ = [
     "rescored",
     "shipped",
     "similar_pairs",
+    "with_cast",
 ]

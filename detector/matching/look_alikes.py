@@ -22,8 +22,8 @@ not says nothing, as trailers and memes are cut anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,7 @@ _SAME = 0.92  # cosine from which two shots of a video show the same
 _MOST_PAIRS = 12
 _ORDERED = 0.2  # share of the evidence that the work's order adds
 _STEEPNESS = 6.0  # of the score, per pair that would be enough alone
+_CAST = 0.25  # of such a pair, that the work's cast is worth
 _MOSTLY = 0.5  # share of a shot that is a copy, from which it is none of ours
 
 
@@ -162,6 +163,28 @@ def build_look_alike(
     score = float(1 / (1 + np.exp(-_STEEPNESS * (total - 1))))
     segments = tuple(_segment(query, ref, scene, score) for scene in in_order)
     return Match(work_id, Channel.SEMANTIC, score, segments, notes=(_in_words(scenes, order),))
+
+
+def with_cast(match: Match, cast: Mapping[str, str]) -> Match:
+    """Let a look-alike gain by the likeness of people of the work's cast.
+
+    Parameters
+    ----------
+    cast
+        What is said of each who is seen in the upload as well, by id. If there is nobody, the match
+        stays as it is.
+    """
+    if not cast:
+        return match
+    odds = match.score / max(1 - match.score, 1e-12) * np.exp(_STEEPNESS * _CAST)
+    score = float(odds / (1 + odds))
+    return replace(
+        match,
+        score=score,
+        segments=tuple(replace(one, score=score) for one in match.segments),
+        notes=(*match.notes, *cast.values()),
+        cast=tuple(cast),
+    )
 
 
 def _in_words(scenes: Sequence[Scene], order: float) -> str:

@@ -371,6 +371,7 @@ def _summaries(session: Session, rows: Sequence[CaseRow]) -> tuple[CaseSummary, 
             submission=Submission(row.uploader, row.territory, row.url, row.submitted_at),
             state=CaseState(row.state),
             verdict=Verdict(row.verdict),
+            is_joined=row.is_joined,
             score=row.score,
             duration=row.duration,
             subjects=tuple(subjects[row.id]),
@@ -462,6 +463,7 @@ def _fill(row: CaseRow, result: ScanResult, versions: Mapping[str, str], now: da
         row.submitted_at = result.submission.submitted_at
     row.verdict = gravest.verdict.value
     row.gravity = gravest.verdict.rank
+    row.is_joined = any(flag.match.cast and flag.verdict.is_flagged for flag in result.flags)
     row.score = gravest.match.score
     row.duration = result.duration
     row.updated_at = now
@@ -522,7 +524,8 @@ def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
 
 def _order(sort: Sort) -> list[ColumnElement[Any]]:
     if sort is Sort.GRAVEST:
-        return [CaseRow.gravity.desc(), CaseRow.score.desc(), CaseRow.id.asc()]
+        joined = CaseRow.is_joined.desc()
+        return [CaseRow.gravity.desc(), joined, CaseRow.score.desc(), CaseRow.id.asc()]
     if sort is Sort.NEWEST:
         return [CaseRow.opened_at.desc(), CaseRow.id.desc()]
     return [CaseRow.opened_at.asc(), CaseRow.id.asc()]

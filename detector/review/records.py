@@ -196,6 +196,7 @@ class CaseSummary:
     submission: Submission
     state: CaseState
     verdict: Verdict
+    is_joined: bool  # somebody of the cast of a work is seen in what looks like it
     score: float  # of the gravest flag
     duration: float | None
     subjects: tuple[Subject, ...]  # what was flagged, gravest first
@@ -216,7 +217,7 @@ class Case(CaseSummary):
 class Sort(StrEnum):
     """Order of the queue."""
 
-    GRAVEST = "gravest"  # verdict, then score
+    GRAVEST = "gravest"  # verdict, then whether the cast is seen as well, then score
     NEWEST = "newest"
     OLDEST = "oldest"
 

@@ -10,7 +10,17 @@ from __future__ import annotations
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    false,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from detector.review.records import (
@@ -107,9 +117,9 @@ class CaseRow(Base):
 
     __tablename__ = "review_cases"
     __table_args__ = (
-        Index("review_cases_queue", "state", "gravity", "score"),
+        Index("review_cases_queue", "state", "gravity", "is_joined", "score"),
         Index("review_cases_age", "state", "opened_at"),
-        Index("review_cases_gravest", "gravity", "score"),
+        Index("review_cases_gravest", "gravity", "is_joined", "score"),
         Index("review_cases_newest", "opened_at"),
         Index("review_cases_uploader", "uploader", "opened_at"),
         _one_of("state", CaseState),
@@ -129,6 +139,7 @@ class CaseRow(Base):
     state: Mapped[str] = mapped_column(String(16))
     verdict: Mapped[str] = mapped_column(String(16))
     gravity: Mapped[int]  # rank of the verdict
+    is_joined: Mapped[bool] = mapped_column(server_default=false())  # see `CaseSummary`
     score: Mapped[float]
     duration: Mapped[float | None]
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from view_examples import directions
 
 from detector.descriptors.base import normalised
-from detector.matching import build_look_alike, find_scenes, is_news, ordinary
+from detector.matching import build_look_alike, find_scenes, is_news, ordinary, with_cast
 from detector.settings import Settings
 from detector.types import Channel
 from index.embeddings import Embeddings
@@ -129,6 +129,17 @@ def test_with_a_single_work_usual_values_stand_in(world):
     assert score(upload, 3, world, store) > SETTINGS.min_score
     other = shots(directions(5, 123, DIM))
     assert match_of(other, 3, world, store) is None
+
+
+def test_the_cast_of_the_work_speaks_for_it_and_is_named(world, store):
+    weak = match_of(shots(near(world[1][3][2:3], 0.5, 5)), 3, world, store)
+    words = {"brigitte_helm": "Brigitte Helm, of its cast, is seen as well (0:01 - 0:04)"}
+    joined = with_cast(weak, words)
+    assert weak.score < joined.score < 1
+    assert {one.score for one in joined.segments} == {joined.score}
+    assert joined.cast == ("brigitte_helm",)
+    assert joined.notes == ("one shot looks like a shot of it", *words.values())
+    assert with_cast(weak, {}) == weak
 
 
 def test_ordinary_is_the_mean_of_the_best_of_other_works_but_for_two():

@@ -109,6 +109,7 @@ def case_of(result: ScanResult, digest: str, number: int = 1) -> Case:
         submission=result.submission,
         state=CaseState.OPEN,
         verdict=result.verdict,
+        is_joined=False,
         score=max((flag.match.score for flag in result.flags), default=0.0),
         duration=result.duration,
         subjects=(),

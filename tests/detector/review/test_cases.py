@@ -197,7 +197,10 @@ def fill(desk: Desk, database: Engine) -> list[Case]:
             verdict = chance.choice([Verdict.MONITOR, Verdict.REVIEW, Verdict.BLOCK])
             score = chance.choice([0.5, 0.75, 1.0])
             owner = chance.choice(OWNERS)
-            flags.append(a_flag(chance.choice(one_of), channel, score, verdict, owner=owner))
+            flag = a_flag(chance.choice(one_of), channel, score, verdict, owner=owner)
+            if channel is Channel.SEMANTIC and number % 4 == 0:
+                flag = replace(flag, match=replace(flag.match, cast=("brigitte-helm",)))
+            flags.append(flag)
         flags[0] = replace(flags[0], verdict=Verdict.REVIEW)
         source = f"in/{chance.choice(NAMES)} {number}.mp4"
         opened.append(open_case(desk, source, *flags, uploader=chance.choice(UPLOADERS)))
@@ -261,7 +264,7 @@ def refs(case: Case) -> list[tuple[SubjectKind, str]]:
 
 
 KEYS = {
-    Sort.GRAVEST: lambda case: (-case.verdict.rank, -case.score, case.id),
+    Sort.GRAVEST: lambda case: (-case.verdict.rank, not case.is_joined, -case.score, case.id),
     Sort.NEWEST: lambda case: (-case.opened_at.timestamp(), -case.id),
     Sort.OLDEST: lambda case: (case.opened_at.timestamp(), case.id),
 }
@@ -305,6 +308,14 @@ def test_a_filter_finds_what_it_says(queue, wanted, sort, limit, offset):
     page = desk.cases.find(wanted, sort, limit, offset)
     assert page.total == len(expected)
     assert [one.id for one in page.items] == [one.id for one in expected[offset : offset + limit]]
+
+
+def test_a_look_alike_with_its_cast_goes_before_others_of_its_verdict(queue):
+    desk, library = queue
+    joined = [one.is_joined for one in library if one.verdict is Verdict.REVIEW]
+    assert 0 < sum(joined) < len(joined)
+    found = desk.cases.find(CaseFilter(verdict=Verdict.REVIEW), Sort.GRAVEST, limit=100).items
+    assert [one.is_joined for one in found] == sorted(joined, reverse=True)
 
 
 def test_pages_follow_on_one_another(queue):

@@ -78,9 +78,24 @@ def test_several_processes_may_make_it_at_once(database_url):
     assert [process.returncode for process in processes] == [0, 0, 0], said
     database = ReviewDatabase.open(database_url)
     with database.reading() as session:
-        assert session.execute(text("SELECT * FROM review_alembic_version")).all() == [("0001",)]
+        assert session.execute(text("SELECT * FROM review_alembic_version")).all() == [("0002",)]
         assert session.execute(text("SELECT count(*) FROM review_audit_head")).scalar() == 1
     database.close()
+
+
+def test_cases_of_the_first_version_are_kept(desk, database, database_url):
+    case = open_case(desk)
+    with database.begin() as connection:
+        for name, columns in (("queue", "state, gravity, score"), ("gravest", "gravity, score")):
+            connection.execute(text(f"DROP INDEX review_cases_{name}"))
+            connection.execute(
+                text(f"CREATE INDEX review_cases_{name} ON review_cases ({columns})")
+            )
+        connection.execute(text("ALTER TABLE review_cases DROP COLUMN is_joined"))
+        connection.execute(text("UPDATE review_alembic_version SET version_num = '0001'"))
+    with Desk.at(database_url) as again:
+        kept = again.cases.get(case.id)
+        assert (kept.name, kept.is_joined) == (case.name, False)
 
 
 def test_a_database_of_a_newer_version_is_left_alone(desk, database, database_url):

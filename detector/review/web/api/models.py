@@ -121,6 +121,8 @@ class CaseSummary(Record):
     submission: Submission
     state: CaseState
     verdict: Verdict
+    is_joined: bool
+    """Somebody of the cast of a work is seen in what looks like it."""
     score: float
     """Of the gravest finding."""
     duration: float | None
