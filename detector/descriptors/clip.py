@@ -141,15 +141,19 @@ class ClipDescriptor:
         if precision is None:
             is_fast = self._device == "cuda" or _computes_in_bfloat16()
             precision = "bf16" if is_fast else "fp32"
+        options: dict[str, Any] = {"precision": precision, "device": self._device}
+        if not is_local:  # a checkpoint by path carries nothing of that itself
+            options |= {"pretrained": str(checkpoint), **_of_tag(model, weights)}
+        self._no_text: str | None = None
+        create = open_clip.create_model_and_transforms
         try:
-            self._model, _, self.transform = open_clip.create_model_and_transforms(
-                model,
-                pretrained=None if is_local else str(checkpoint),
-                precision=precision,
-                device=self._device,
-                # A checkpoint by path carries no preprocessing of its own; that of the tag does.
-                **({} if is_local else _preprocessing(model, weights)),
-            )
+            try:
+                self._model, _, self.transform = create(model, **options)
+            except RuntimeError:
+                self._model, _, self.transform = create(model, load_weights=False, **options)
+                if not _holds_pictures_alone(self._model, checkpoint):
+                    raise
+                self._no_text = f"the checkpoint {checkpoint} has no text tower"
         except (AssertionError, KeyError, RuntimeError, ValueError) as error:
             raise DescriptorUnavailableError(
                 f"the CLIP checkpoint {checkpoint} does not load as {model}: {error}"
@@ -159,13 +163,15 @@ class ClipDescriptor:
         self._resize, *self._crop, _, _, normalize = self.transform.transforms
         levels = 255 * torch.tensor([normalize.mean, normalize.std], device=self._device)
         self._mean, self._deviation = levels.view(2, 3, 1, 1)
-        self._tokenize = open_clip.get_tokenizer(model)
+        self._architecture = model
+        self._tokenizer: Any = None
         self._torch = torch
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self.batch_size = _BATCHES[self._device]
         self.name = f"clip-{Path(model.removeprefix(_LOCAL)).name if is_local else model}"
         self.version = _digest(checkpoint)[:12]
-        self.dim = self.describe_text(["a"]).shape[1]
+        self.dim = 0
+        self.dim = self.describe([np.zeros((8, 8, 3), np.uint8)]).shape[1]
 
     def describe(self, images: Images) -> npt.NDArray[np.float32]:
         """Return one L2-normalised embedding per picture: float32 [n, dim]."""
@@ -241,11 +247,45 @@ class ClipDescriptor:
         return self._model.encode_image(batch).float()
 
     def describe_text(self, phrases: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return one L2-normalised embedding per phrase, in the space of the pictures."""
+        """Return one L2-normalised embedding per phrase, in the space of the pictures.
+
+        Raises
+        ------
+        DescriptorUnavailableError
+            When the checkpoint has no text tower, or its tokeniser cannot be had.
+        """
+        if self._no_text is not None:
+            raise DescriptorUnavailableError(
+                f"{self._no_text}, so no phrase can be asked for: set MATCHCUT_SEMANTIC_MODEL and "
+                "MATCHCUT_SEMANTIC_WEIGHTS to one that has, and move the works to it with "
+                "`matchcut reembed`"
+            )
         tokens = self._tokenize(list(phrases)).to(self._device)
         with self._torch.inference_mode():
             output = self._model.encode_text(tokens)
         return normalised(output.float().cpu().numpy())
+
+    def _tokenize(self, phrases: list[str]) -> Any:
+        if self._tokenizer is None:
+            import open_clip
+
+            try:
+                self._tokenizer = open_clip.get_tokenizer(self._architecture)
+            except (ImportError, OSError, RuntimeError, ValueError) as error:
+                # Some architectures have a tokeniser on the model hub, apart from the checkpoint.
+                raise DescriptorUnavailableError(
+                    f"the tokeniser of {self._architecture} cannot be had: {error}"
+                ) from error
+        return self._tokenizer(phrases)
+
+
+def _holds_pictures_alone(network: Any, checkpoint: Path) -> bool:
+    """Load a checkpoint, and tell whether it holds all of the image tower and nothing else."""
+    from open_clip.factory import load_checkpoint
+
+    keys = load_checkpoint(network, str(checkpoint), strict=False)
+    missing = {name.partition(".")[0] for name in keys.missing_keys}
+    return "visual" not in missing and not keys.unexpected_keys
 
 
 _OTHER_WAYS = (
@@ -303,8 +343,8 @@ def _demand_hub(model: str, weights: str) -> None:
     )
 
 
-def _preprocessing(model: str, weights: str) -> dict[str, object]:
-    """Return the preprocessing of a tag; none for a checkpoint of the user's own."""
+def _of_tag(model: str, weights: str) -> dict[str, object]:
+    """Return a tag's preprocessing and activation; none for a checkpoint of the user's own."""
     from open_clip.pretrained import get_pretrained_cfg
 
     config = get_pretrained_cfg(model, weights) or {}
@@ -314,7 +354,9 @@ def _preprocessing(model: str, weights: str) -> dict[str, object]:
         "interpolation": "image_interpolation",
         "resize_mode": "image_resize_mode",
     }
-    return {names[key]: value for key, value in config.items() if key in names}
+    options = {names[key]: value for key, value in config.items() if key in names}
+    # The weights of some tags were trained with another activation than their architecture has.
+    return {**options, "force_quick_gelu": True} if config.get("quick_gelu") else options
 
 
 def _computes_in_bfloat16() -> bool:

@@ -190,6 +190,37 @@ def test_a_checkpoint_of_another_architecture_is_refused_with_a_reason(tiny_clip
         ClipDescriptor("ViT-B-32", str(weights))
 
 
+def test_a_checkpoint_without_a_text_tower_describes_pictures_and_says_so(
+    tiny_clip, descriptor, tmp_path
+):
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(tiny_clip / "open_clip_model.safetensors")
+    pictures_alone = {name: value for name, value in state.items() if name.startswith("visual.")}
+    save_file(pictures_alone, tmp_path / "open_clip_model.safetensors")
+    (tmp_path / "open_clip_config.json").write_text(
+        (tiny_clip / "open_clip_config.json").read_text()
+    )
+    silent = ClipDescriptor(f"local-dir:{tmp_path}")
+    images = list(pictures(3))
+    np.testing.assert_array_equal(silent.describe(images), descriptor.describe(images))
+    with pytest.raises(DescriptorUnavailableError, match="has no text tower.*matchcut reembed"):
+        silent.describe_text(["a bunny in a meadow"])
+
+
+def test_a_part_of_the_image_tower_is_not_enough(tiny_clip, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(tiny_clip / "open_clip_model.safetensors")
+    del state["visual.proj"]
+    save_file(state, tmp_path / "open_clip_model.safetensors")
+    (tmp_path / "open_clip_config.json").write_text(
+        (tiny_clip / "open_clip_config.json").read_text()
+    )
+    with pytest.raises(DescriptorUnavailableError, match="does not load"):
+        ClipDescriptor(f"local-dir:{tmp_path}")
+
+
 def test_a_missing_checkpoint_is_named_with_the_remedy(tmp_path):
     missing = tmp_path / "clip.safetensors"
     assert find_weights("ViT-B-32", str(missing)) is None
