@@ -45,6 +45,7 @@ from index.errors import (
 from index.faiss_structures import SIZES, Sizes
 from index.files import write_atomically
 from index.people import People
+from index.recently_read import RecentlyRead
 from index.records import EmbeddingsFile, NewWork, Work
 from index.restaging import Restaging
 from index.rights import RightsRegister
@@ -89,6 +90,7 @@ class ReferenceIndex:
         self._rights = RightsRegister(catalog, write)
         self._background = BackgroundFootage(home, catalog, write)
         self._search = SearchIndex(home, catalog, sizes)
+        self._recently = RecentlyRead()
         self._compactor = Compactor(
             home, self._search, write, partial(sweep_orphans, home, catalog)
         )
@@ -298,6 +300,7 @@ class ReferenceIndex:
             self._catalog.remove_work(work.number)
             for file in files:
                 (self.home / file.file).unlink(missing_ok=True)
+            self._recently.forget(file.file for file in files)
             self._search.remove(work.number, channels)
         return work
 
@@ -438,7 +441,8 @@ class ReferenceIndex:
         file = self._embeddings_file(work_number, channel)
         while True:
             try:
-                return read_embeddings(self.home / file.file, file.digest)
+                read = partial(read_embeddings, self.home / file.file, file.digest)
+                return self._recently.get(file.file, read)
             except DamagedFileError:
                 tried, file = file, self._embeddings_file(work_number, channel)
                 if file == tried:  # and not removed or replaced meanwhile by another process
