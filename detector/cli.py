@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,6 +15,7 @@ from detector.commands import (
     licences,
     models,
     people,
+    query,
     reembed,
     review,
     rules,
@@ -24,21 +24,8 @@ from detector.commands import (
     works,
 )
 from detector.commands import index as index_commands
-from detector.commands.common import (
-    FLAGGED,
-    Channels,
-    Format,
-    Home,
-    errors,
-    fail,
-    open_index,
-    settings_of,
-)
+from detector.commands.common import errors, fail
 from detector.logs import FILE_VARIABLE, FORMAT_VARIABLE, LogFormat, configure
-
-if TYPE_CHECKING:
-    from detector.query import Moment, Seen
-    from detector.types import ScanResult
 
 app = typer.Typer(
     help="Find protected films and people in submitted videos.",
@@ -58,6 +45,7 @@ app.add_typer(review.app, name="review")
 app.add_typer(audit.app, name="audit")
 app.add_typer(uploads.app, name="uploads")
 app.command("scan")(scan.scan_command)
+app.command("query")(query.query_command)
 app.command("reembed")(reembed.reembed_command)
 app.command("doctor")(doctor.doctor_command)
 
@@ -80,49 +68,6 @@ def log_options(
         configure(log_format, log_file)
     except OSError as error:
         fail(f"the log file {log_file} cannot be written: {error.strerror}")
-
-
-@app.command("query")
-def query_command(
-    path: Annotated[str | None, typer.Argument(metavar="[CLIP|IMAGE]", show_default=False)] = None,
-    text: Annotated[
-        str | None, typer.Option(help="A phrase instead of a file; needs the semantic channel.")
-    ] = None,
-    home: Home = None,
-    channels: Channels = None,
-    limit: Annotated[int, typer.Option(min=1, help="Most works to list.")] = 10,
-) -> None:
-    """Ask whether a suspect clip, a still or a phrase is ours, and where it is from.
-
-    A clip is aligned as in a scan, with weaker matches shown too. For a still
-    or a phrase the best moment of each work is listed, for a still also which
-    enrolled people are in it. Exit code 1 if a clip is flagged.
-    """
-    with errors():
-        from detector.commands.scanning import open_for_scan
-        from detector.listing import still_rows, write_rows
-        from detector.output import open_writer
-        from detector.query import ask_file, ask_phrase
-        from detector.types import ScanResult
-
-        if (path is None) == (text is None):
-            fail("give a clip or an image, or a phrase with --text")
-        settings = settings_of(home, channels="semantic" if text is not None else channels)
-        with open_index(settings) as index:
-            opened = open_for_scan(index, settings)
-            descriptors, faces = opened.descriptors, opened.faces
-            answer: ScanResult | Sequence[Seen | Moment]
-            if text is not None:
-                answer = ask_phrase(text, index, descriptors, limit)
-            else:
-                answer = ask_file(str(path), index, descriptors, settings, limit, faces)
-        if not isinstance(answer, ScanResult):
-            write_rows(Format.TABLE, still_rows(answer), sys.stdout, none="nothing like it")
-            return
-        writer = open_writer(Format.TABLE, sys.stdout)
-        writer.write(answer)
-        writer.close()
-    raise typer.Exit(FLAGGED if answer.verdict.is_flagged else 0)
 
 
 @app.command("demo")

@@ -1,4 +1,4 @@
-"""What is listed of works, people, background and moments, and how lists are written."""
+"""What is listed of works, people and background, and how lists are written."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from typing import Any, TextIO
 from rich.text import Text  # names may look like markup
 
 from detector.output import empty_table, print_table
-from detector.query import Moment, Seen
 from detector.rights_words import exclusion_in_words, licence_in_words, rule_in_words, state_of
 from detector.text import visible
-from detector.types import Channel
 from index.person_records import Person
 from index.records import BackgroundSource, Work
 from index.rights_records import Licence, Rights, Rule
@@ -138,25 +136,3 @@ def write_rows(
         print_table(grid, stream)
     else:
         stream.write(f"{none}\n")
-
-
-def still_rows(found: Sequence[Seen | Moment]) -> list[dict[str, Any]]:
-    """Return what is listed of the people and moments that a still or a phrase is like, by column.
-
-    How sure it is that it is somebody has a column only where there is anybody.
-    """
-    rows: list[dict[str, Any]] = []
-    who: dict[str, Any]
-    for one in found:
-        if isinstance(one, Seen):
-            who = {"work or person": one.person_id, "title": one.name, "time": None}
-            channel, likeness = Channel.FACE, one.likeness.value
-        else:
-            who = {"work or person": one.work_id, "title": one.title, "time": round(one.time, 3)}
-            channel, likeness = one.channel, ""
-        similarity = round(one.similarity, 4)
-        rows.append({**who, "similarity": similarity, "channel": channel.value, "sure": likeness})
-    if not any(row["sure"] for row in rows):
-        for row in rows:
-            del row["sure"]
-    return rows

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from detector.describe import OnProgress
-from detector.descriptors import Descriptor, DescriptorUnavailableError
+from detector.describe import Described, OnProgress, describe
+from detector.descriptors import Descriptor, DescriptorUnavailableError, space_of
 from detector.faces import FaceChannel, FaceWatch, read_photo
 from detector.inputs import Source
 from detector.media import (
@@ -22,25 +23,30 @@ from detector.media import (
     is_uniform,
     trim_borders,
 )
+from detector.moments import Moment, Where, find_alike, find_in_uploads, find_moments
 from detector.pipeline import scan
 from detector.settings import Settings
 from detector.types import Channel, Likeness, ScanResult, Status
+from detector.upload_shots import UploadShots
 from index.reference_index import ReferenceIndex
-from index.vectors import split_vector_ids
 
-_NEIGHBOURS = 512
 _LEAST_SCORE = 0.05  # a clip that somebody asks about is shown weaker matches than a scan reports
+
+ShotsOf = Callable[[str], UploadShots]
+"""Returns the shots of scanned uploads that are of a space."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """The moment of a work that is most like what was asked for."""
+class Wanted:
+    """What is asked for."""
 
-    work_id: str
-    title: str
-    channel: Channel
-    time: float  # seconds
-    similarity: float  # cosine
+    works: bool = True  # also the people that are enrolled
+    uploads: bool = True  # that were scanned
+    limit: int = 10  # most works, and most uploads, that moments are listed of
+    shots: int = 3  # most moments of each
+
+
+EVERYTHING = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,92 +59,146 @@ class Seen:
     similarity: float  # cosine
 
 
-def find_moments(
-    index: ReferenceIndex, channel: Channel, vector: npt.NDArray[np.float32], limit: int
-) -> list[Moment]:
-    """Return the best moment of each of the works most like one embedding, best first.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is known of what was asked about."""
+
+    result: ScanResult | None = None  # of a clip's scan
+    people: tuple[Seen, ...] = ()  # in a still
+    moments: tuple[Moment, ...] = ()  # most like it, channel by channel: in works, then in uploads
+    left_out: int = 0  # uploads that could not be compared, see `UploadShots.left_out`
+
+    def moments_in(self, where: Where) -> tuple[Moment, ...]:
+        """Return those in works, or those in uploads."""
+        return tuple(one for one in self.moments if one.where is where)
+
+
+class Questions:
+    """Answers what is asked about works, people, and uploads that were scanned.
 
     Parameters
     ----------
-    vector
-        float32 [dim], of a picture or (semantic channel) of a phrase.
-    """
-    hits = index.search(channel, vector[None], _NEIGHBOURS)
-    works, frames = split_vector_ids(hits.ids[0])
-    best: dict[int, Moment] = {}
-    for number, frame, similarity in zip(
-        works.tolist(), frames.tolist(), hits.similarities[0].tolist(), strict=True
-    ):
-        if number < 0 or len(best) == limit:
-            break
-        if number not in best:
-            work = index.work(number)
-            time = float(index.embeddings(number, channel).times[frame])
-            best[number] = Moment(work.id, work.title, channel, time, similarity)
-    return list(best.values())
-
-
-def ask_phrase(
-    phrase: str, index: ReferenceIndex, descriptors: Mapping[Channel, Descriptor], limit: int
-) -> list[Moment]:
-    """Find the moments that a phrase describes, by CLIP's text tower.
-
-    Raises
-    ------
-    DescriptorUnavailableError
-        When the semantic channel's descriptor does not understand text.
-    """
-    describe_text: Any = getattr(descriptors[Channel.SEMANTIC], "describe_text", None)
-    if describe_text is None:
-        raise DescriptorUnavailableError("the semantic channel's descriptor knows no text")
-    return find_moments(index, Channel.SEMANTIC, describe_text([phrase])[0], limit)
-
-
-def ask_file(
-    name: str,
-    index: ReferenceIndex,
-    descriptors: Mapping[Channel, Descriptor],
-    settings: Settings,
-    limit: int,
-    faces: FaceChannel | None = None,
-    *,
-    on_progress: OnProgress | None = None,
-) -> ScanResult | Sequence[Seen | Moment]:
-    """Answer for a clip with a scan, for a still with who is in it and the moments most like it.
-
-    Parameters
-    ----------
-    limit
-        Most moments of a channel that are listed.
+    index, descriptors, settings
+        As for a scan.
+    shots_of
+        Gives the shots of uploads, where the semantic channel is on; by default they are read for
+        each question.
     faces
         Who is to be found by their face; None: nobody looks at faces.
-
-    Raises
-    ------
-    InputError, UnreadableMediaError
-        When the file cannot be read, or is a still that shows nothing.
     """
-    source = Source(name)
-    with source.local() as path:
-        still = _still(path, settings)
-        seen = _seen(path, faces, settings) if still is not None and faces is not None else []
-    if still is None:
-        result = scan(
-            source,
-            index,
-            descriptors,
-            settings,
-            faces=faces,
-            min_score=_LEAST_SCORE,
-            on_progress=on_progress,
-        )
-        if result.status is Status.UNREADABLE:
-            raise UnreadableMediaError(f"{name}: {result.reason}")
-        return result
-    moments: list[Moment] = []
-    for channel, descriptor in descriptors.items():
-        moments += find_moments(index, channel, descriptor.describe([still])[0], limit)
-    return [*seen, *moments]
+
+    def __init__(
+        self,
+        index: ReferenceIndex,
+        descriptors: Mapping[Channel, Descriptor],
+        settings: Settings,
+        *,
+        shots_of: ShotsOf | None = None,
+        faces: FaceChannel | None = None,
+    ) -> None:
+        self._index = index
+        self._descriptors = descriptors
+        self._settings = settings
+        self._shots_of = shots_of or partial(UploadShots, index)
+        self._faces = faces
+
+    def ask_phrase(self, phrase: str, wanted: Wanted = EVERYTHING) -> Answer:
+        """Find the moments that a phrase describes, by CLIP's text tower.
+
+        Raises
+        ------
+        DescriptorUnavailableError
+            The semantic channel is off, or its model does not understand text.
+        """
+        semantic = self._descriptors.get(Channel.SEMANTIC)
+        if semantic is None:
+            raise DescriptorUnavailableError(
+                "a phrase is searched in the semantic channel, which is off"
+            )
+        describe_text: Any = getattr(semantic, "describe_text", None)
+        if describe_text is None:
+            raise DescriptorUnavailableError(
+                "the model of the semantic channel knows pictures alone, and no text: ask with a "
+                "still or a clip, or move to a CLIP model (`matchcut reembed`)"
+            )
+        return self._moments({Channel.SEMANTIC: describe_text([phrase])[0]}, wanted)
+
+    def ask_file(
+        self, name: str, wanted: Wanted = EVERYTHING, *, on_progress: OnProgress | None = None
+    ) -> Answer:
+        """Answer for a clip with a scan and the uploads that look like it.
+
+        For a still, with who is in it and the moments most like it.
+
+        Raises
+        ------
+        InputError, UnreadableMediaError
+            The file cannot be read, or is a still that shows nothing.
+        """
+        source = Source(name)
+        with source.local() as path:
+            still = _still(path, self._settings)
+            if still is None:
+                return self._ask_clip(source, path, wanted, on_progress)
+            seen = []
+            if self._faces is not None and wanted.works:
+                seen = _seen(path, self._faces, self._settings)
+        vectors = {
+            channel: descriptor.describe([still])[0]
+            for channel, descriptor in self._descriptors.items()
+        }
+        return replace(self._moments(vectors, wanted), people=tuple(seen))
+
+    def _moments(
+        self, vectors: Mapping[Channel, npt.NDArray[np.float32]], wanted: Wanted
+    ) -> Answer:
+        """Find the moments most like one embedding of each of some channels, float32 [dim]."""
+        moments: list[Moment] = []
+        for channel, vector in vectors.items() if wanted.works else ():
+            # Neighbouring frames are alike, shots are not: of the former the best says it all.
+            shots = wanted.shots if channel is Channel.SEMANTIC else 1
+            with self._index.comparing(channel, space_of(self._descriptors[channel])):
+                moments += find_moments(self._index, channel, vector, wanted.limit, shots)
+        if not wanted.uploads or Channel.SEMANTIC not in vectors:
+            return Answer(moments=tuple(moments))
+        uploads = self._uploads()
+        moments += find_in_uploads(uploads, vectors[Channel.SEMANTIC], wanted.limit, wanted.shots)
+        return Answer(moments=tuple(moments), left_out=uploads.left_out)
+
+    def _ask_clip(
+        self, source: Source, path: Path, wanted: Wanted, on_progress: OnProgress | None
+    ) -> Answer:
+        described: list[Described] = []
+        result = None
+        semantic = self._descriptors.get(Channel.SEMANTIC)
+        if wanted.works:
+            result = scan(
+                source,
+                self._index,
+                self._descriptors,
+                self._settings,
+                faces=self._faces,
+                min_score=_LEAST_SCORE,
+                on_progress=on_progress,
+                on_described=described.append,
+            )
+            if result.status is Status.UNREADABLE:
+                raise UnreadableMediaError(f"{source.name}: {result.reason}")
+        elif semantic is not None:
+            only = {Channel.SEMANTIC: semantic}
+            described.append(describe(path, only, self._settings, on_progress))
+        shots = described[0].shots if described else None
+        if not wanted.uploads or shots is None:
+            return Answer(result)
+        uploads = self._uploads()
+        moments = find_alike(uploads, shots, wanted.limit, wanted.shots)
+        return Answer(result, moments=tuple(moments), left_out=uploads.left_out)
+
+    def _uploads(self) -> UploadShots:
+        """Return the shots of all uploads that are kept by now."""
+        uploads = self._shots_of(space_of(self._descriptors[Channel.SEMANTIC]))
+        uploads.refresh()
+        return uploads
 
 
 def _still(path: Path, settings: Settings) -> npt.NDArray[np.uint8] | None:

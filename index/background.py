@@ -69,7 +69,7 @@ class BackgroundFootage:
         with self._turn():
             self._catalog.check_new_background(source_digest, channel, content.space)
             for other in self._catalog.background_sources(channel, content.space)[:1]:
-                check_width(f"the background's files in channel {channel!r}", other, content)
+                check_width(f"the background's files in channel '{channel}'", other, content)
             file = write_content(self._home, BACKGROUND, channel, content)
             added = self._catalog.add_background(source, source_digest, file)
             self.refresh()

@@ -259,7 +259,7 @@ class Catalog:
         """See whether a channel can be added to a work; `AlreadyEnrolledError` if it has it."""
         if self.embeddings_files(work.number, channel=channel):
             raise AlreadyEnrolledError(
-                f"work {work.id!r} has embeddings in channel {channel!r} already: to make them "
+                f"work {work.id!r} has embeddings in channel '{channel}' already: to make them "
                 "anew, remove the work and add it again"
             )
 

@@ -24,11 +24,11 @@ def check_content(what: str, channel: str, content: ChannelEmbeddings) -> None:
     """Refuse what could not be found; `InvalidWorkError` names what it is of."""
     check_channel(channel)
     if not content.space:
-        raise InvalidWorkError(f"channel {channel!r} does not say what its vectors were made with")
+        raise InvalidWorkError(f"channel '{channel}' does not say what its vectors were made with")
     if not 1 <= len(content.embeddings) <= MAX_FRAMES:
         raise InvalidWorkError(
             f"{what} has {len(content.embeddings)} frames to find it by in channel "
-            f"{channel!r}: from 1 to {MAX_FRAMES} are possible (are all its frames black, or of "
+            f"'{channel}': from 1 to {MAX_FRAMES} are possible (are all its frames black, or of "
             "one colour?)"
         )
 

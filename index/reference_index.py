@@ -387,7 +387,7 @@ class ReferenceIndex:
         known = self.space(channel)
         if known is not None and known != space:
             raise SpaceMismatchError(
-                f"the works in channel {channel!r} were described with {known}, not with {space}: "
+                f"the works in channel '{channel}' were described with {known}, not with {space}: "
                 "use another --home, or set the descriptor back, or remove the works and add them "
                 "again; in channel 'semantic' `matchcut reembed` describes them anew"
             )
@@ -522,7 +522,7 @@ class ReferenceIndex:
                 for channel in [name for name, texts in derived.items() if texts]:
                     if channel in damaged:
                         problems.append(
-                            f"channel {channel!r}: its FAISS file cannot be built anew until the "
+                            f"channel '{channel}': its FAISS file cannot be built anew until the "
                             "damaged embeddings files are dealt with"
                         )
                     else:
@@ -566,10 +566,10 @@ class ReferenceIndex:
         files = self._catalog.embeddings_files(work_number, channel=channel)
         if not files:
             work = self._catalog.work(work_number)
-            raise UnknownWorkError(f"work {work.id!r} has no embeddings in channel {channel!r}")
+            raise UnknownWorkError(f"work {work.id!r} has no embeddings in channel '{channel}'")
         return files[0]
 
     def _check_fits(self, channel: str, content: ChannelEmbeddings) -> None:
         self.check_space(channel, content.space)
         for file in self._catalog.embeddings_files(channel=channel, limit=1):
-            check_width(f"the works in channel {channel!r}", file, content)
+            check_width(f"the works in channel '{channel}'", file, content)

@@ -104,7 +104,7 @@ class Restaging:
         """
         next_name = staged_name(channel)
         if len(next_name) > CHANNEL_LENGTH:
-            raise InvalidWorkError(f"the name of channel {channel!r} is too long to be moved")
+            raise InvalidWorkError(f"the name of channel '{channel}' is too long to be moved")
         with self._turn():
             work = self._catalog.work(work_number)
             check_content(f"work {work.id!r}", channel, content)
@@ -116,7 +116,7 @@ class Restaging:
                 return
             for other in staged:
                 self._check_staged(channel, other, content.space)
-                check_width(f"the works that are staged for channel {channel!r}", other, content)
+                check_width(f"the works that are staged for channel '{channel}'", other, content)
             if not self._catalog.embeddings_files(work_number, channel=next_name):
                 file = write_content(self._home, EMBEDDINGS, channel, content)
                 self._catalog.add_embeddings(work_number, replace(file, channel=next_name))
@@ -169,7 +169,7 @@ class Restaging:
             with self._turn():
                 self.problems(repair=True)
             raise NotStagedError(
-                f"what was described anew for channel {channel!r} was damaged in part, and that "
+                f"what was described anew for channel '{channel}' was damaged in part, and that "
                 "part is forgotten: do the same again"
             ) from error
         with self._turn():
@@ -222,7 +222,7 @@ class Restaging:
     def _check_staged(self, channel: str, file: EmbeddingsFile, space: str) -> None:
         if file.space != space:
             raise SpaceMismatchError(
-                f"channel {channel!r} is about to move to {file.space}, not to {space}: is another "
+                f"channel '{channel}' is about to move to {file.space}, not to {space}: is another "
                 "`matchcut reembed` running? Wait for it to end, then try again"
             )
 
@@ -230,20 +230,20 @@ class Restaging:
         files = self._files(channel)
         if not files:
             raise NotStagedError(
-                f"channel {channel!r} cannot move to {space}: no work is described with that"
+                f"channel '{channel}' cannot move to {space}: no work is described with that"
             )
         self._check_staged(channel, files[0], space)
         missing = self.missing(channel, space)
         lacking = [work.id for work in missing if work.number not in leave_out]
         if lacking:
             raise NotStagedError(
-                f"channel {channel!r} cannot move to {space} before these are described with it: "
+                f"channel '{channel}' cannot move to {space} before these are described with it: "
                 + named(lacking)
             )
         lost = [work.id for work in missing if not self._catalog.channels(work.number) - {channel}]
         if lost:
             raise NotStagedError(
-                f"works that have no other channel than {channel!r} cannot be left out, since "
+                f"works that have no other channel than '{channel}' cannot be left out, since "
                 f"nothing would find them: {named(lost)}. Give their files back, or `matchcut "
                 "works remove` them"
             )

@@ -273,7 +273,7 @@ class SearchIndex:
         """What is wrong with a channel's file on disk, in words."""
         files = self._catalog.embeddings_files(channel=channel)
         known = self._catalog.index_files().get(channel)
-        prefix = f"channel {channel!r}: "
+        prefix = f"channel '{channel}': "
         if known is None:
             missing = files and channel not in self._unsaved
             return [prefix + "it has no FAISS file"] if missing else []

@@ -30,7 +30,7 @@ _SIDE = 128  # pixels of the longer side that are counted
 _OTHER, _LEAST = 0.55, 0.28
 _CLEARLY = 2.2  # times the distances around it
 _AROUND = 4  # neighbours on each side
-_BRIDGED = 1.6  # sampling intervals without a frame from which one shot does not go on
+_BRIDGED = 1.75  # usual distances of frames, without one of which a shot does not go on
 _LONGEST = 20.0  # seconds; one that goes on for longer is described in parts
 
 
@@ -89,7 +89,10 @@ def find_shots(
     cuts = (distances >= _OTHER) | (
         (distances >= _LEAST) & (distances >= _CLEARLY * _usual_around(distances))
     )
-    cuts |= np.diff(times) > _BRIDGED * interval
+    gaps = np.diff(times)
+    # A file may have fewer frames than were asked for, or at other times.
+    usual = max(interval, float(np.quantile(gaps, 0.75))) if len(gaps) else interval
+    cuts |= gaps > _BRIDGED * usual
     starts = [0, *(np.flatnonzero(cuts) + 1).tolist()]
     ends = [*(start - 1 for start in starts[1:]), len(times) - 1]
     return [

@@ -6,7 +6,7 @@ What is decided about them is in `decisions`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -133,6 +133,12 @@ class Queue:
                 versions=json.loads(row.versions),
                 decisions=decisions_of(session, case_id),
             )
+
+    def of_digests(self, digests: Collection[str]) -> dict[str, int]:
+        """Return the number of the newest case of each file that has any, by its SHA-256."""
+        query = select(CaseRow.digest, CaseRow.id).where(CaseRow.digest.in_(digests))
+        with self._database.reading() as session:
+            return {row.digest: row.id for row in session.execute(query.order_by(CaseRow.id))}
 
     def find(
         self,

@@ -30,6 +30,7 @@ from detector.people import note_of_expired, open_faces, people_cipher
 from detector.review.uploads import sweep
 from detector.settings import Settings
 from detector.types import Channel
+from detector.upload_shots import UploadShots
 from index.cipher import Cipher
 from index.errors import DamagedFileError, SpaceMismatchError, WrongKeyError
 from index.person_records import Person
@@ -68,6 +69,8 @@ class Engine:
         self._faces_lock = threading.Lock()
         self._faces: tuple[tuple[date, tuple[Person, ...]], FaceChannel] | None = None
         self._faces_problem = ""  # why they could not be opened, the last time
+        self._shots_lock = threading.Lock()
+        self._upload_shots: dict[str, UploadShots] = {}  # by space
 
     @classmethod
     def open(cls, settings: Settings) -> Engine:
@@ -160,6 +163,11 @@ class Engine:
         if descriptor is None:
             raise DescriptorUnavailableError(self._face_model.failure)
         return descriptor
+
+    def upload_shots(self, space: str) -> UploadShots:
+        """Return the shots of scanned uploads that are of a space, as they were last refreshed."""
+        with self._shots_lock:
+            return self._upload_shots.setdefault(space, UploadShots(self.index, space))
 
     def cipher(self) -> Cipher | None:
         """Return what opens the enrolled faces; None if there is no key."""

@@ -146,13 +146,18 @@ def _similarities(
 
 
 def _over_time(matrix: Floats, ref: Embeddings, view: Interval) -> Floats:
-    """Lay the rows, one for each frame of the work, out over a stretch of its time.
+    """Lay the rows, one for each frame or shot of the work, out over a stretch of its time.
 
     Of several frames that share a row each column has the most similar one, so that a line that is
     thinner than a row stays.
     """
     rows = SIZE[1]
     edges = np.linspace(*view, rows + 1)
+    if ref.spans is not None:
+        middles = (edges[1:] + edges[:-1]) / 2
+        shots = np.searchsorted(ref.spans[:, 0], middles, side="right") - 1
+        inside = (shots >= 0) & (middles <= ref.spans[shots, 1])
+        return np.where(inside[:, None], matrix[shots], np.float32(-1.0))
     firsts = np.searchsorted(ref.times, edges)
     result = np.full((rows, matrix.shape[1]), -1.0, np.float32)
     for row, (first, last) in enumerate(pairwise(firsts)):

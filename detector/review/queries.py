@@ -6,30 +6,33 @@ What is asked about is deleted an hour after the answer, unless a case is opened
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from detector.descriptors import space_of
+from detector.descriptors import Descriptor, space_of
 from detector.faces import FaceChannel
 from detector.media import UnreadableMediaError
-from detector.query import Moment, Seen, ask_file, ask_phrase
+from detector.moments import Where, key_frame
+from detector.query import Answer as Found
+from detector.query import Questions, Wanted
 from detector.review.accounts import account_of, demand
 from detector.review.desk import Desk
 from detector.review.engine import Engine
 from detector.review.enrolling import reading
 from detector.review.errors import ConflictError, InvalidError, NotFoundError
-from detector.review.evidence import CaseEvidence, evidence_of
+from detector.review.evidence import CaseEvidence, NoEvidenceError, evidence_of
 from detector.review.intake import is_for_people, open_case
 from detector.review.jobs import Job, Jobs, JobState, Report
 from detector.review.records import Actor, CaseSummary, NewEvent, Role
 from detector.review.uploads import UPLOADS, Upload, discard, keep
-from detector.types import Channel, ScanResult
+from detector.types import Channel
 
 KIND = "query"
 LONGEST_PHRASE = 400
 
-_MOMENTS = 12  # of a channel that are listed
+_WANTED = Wanted(limit=12, shots=3)
+_SIDE = 360  # pixels of the shorter side of pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,12 @@ class Answer:
     """What is known of what was asked about."""
 
     upload: Upload | None  # None: a phrase was asked for
-    result: ScanResult | None = None  # of a clip
-    people: tuple[Seen, ...] = ()  # in a still
-    moments: tuple[Moment, ...] = ()  # most like a still or a phrase, best first
+    found: Found
 
     @property
     def is_for_people(self) -> bool:
         """Whether a case can be opened from it."""
-        return self.result is not None and is_for_people(self.result)
+        return self.found.result is not None and is_for_people(self.found.result)
 
 
 class Queries:
@@ -123,10 +124,39 @@ class Queries:
 
     def evidence(self, answer: Answer) -> CaseEvidence | None:
         """Return what is shown of a clip's scan; None of a still or a phrase."""
-        if answer.result is None or answer.upload is None:
+        if answer.found.result is None or answer.upload is None:
             return None
         index, settings = self._engine.index, self._engine.settings
-        return evidence_of(answer.result, answer.upload.digest, index, settings)
+        return evidence_of(answer.found.result, answer.upload.digest, index, settings)
+
+    def cases(self, answer: Answer) -> Mapping[str, int]:
+        """Return the numbers of the cases of uploads that it names, by the file's SHA-256."""
+        uploads = answer.found.moments_in(Where.UPLOAD)
+        return self._desk.cases.of_digests({moment.digest for moment in uploads})
+
+    def picture(self, job_id: str, moment: int, actor: Actor) -> bytes:
+        """Return the frame of a moment of an answer, as a JPEG file.
+
+        Parameters
+        ----------
+        moment
+            Its number, from 0, as in the answer.
+
+        Raises
+        ------
+        NotFoundError, ConflictError
+            As for `answer`.
+        NoEvidenceError
+            There is no such moment, or its file gives no picture.
+        """
+        demand(actor, Role.REVIEWER)
+        moments = self.answer(job_id, actor).found.moments
+        if not 0 <= moment < len(moments):
+            raise NoEvidenceError(f"The answer has no moment {moment}.")
+        jpeg, why = key_frame(moments[moment], _SIDE)
+        if jpeg is None:
+            raise NoEvidenceError(why)
+        return jpeg
 
     def open_case(self, job_id: str, actor: Actor) -> CaseSummary:
         """Make a case of an answer; the file is kept for it.
@@ -142,12 +172,13 @@ class Queries:
         """
         demand(actor, Role.REVIEWER)
         answer = self.answer(job_id, actor)
-        if answer.upload is None or answer.result is None or not answer.is_for_people:
+        found = answer.found.result
+        if answer.upload is None or found is None or not answer.is_for_people:
             raise ConflictError("there is nothing in it that a case could be about")
         engine = self._engine
         home = engine.settings.home
         kept = keep(answer.upload, home, UPLOADS)
-        result = replace(answer.result, source=str(kept.path), query_id=kept.path.stem)
+        result = replace(found, source=str(kept.path), query_id=kept.path.stem)
         is_opened = False
         try:
             case = open_case(
@@ -175,20 +206,14 @@ class Queries:
         if not descriptors and faces is None:
             raise ConflictError("nothing can be found: " + "; ".join(self._engine.notes()))
         try:
-            found = ask_file(
-                str(upload.path),
-                self._engine.index,
-                descriptors,
-                self._engine.settings,
-                _MOMENTS,
-                faces,
-                on_progress=reading(report, "reading", 0.0, 0.9),
+            found = self._questions(descriptors, faces).ask_file(
+                str(upload.path), _WANTED, on_progress=reading(report, "reading", 0.0, 0.9)
             )
         except UnreadableMediaError as error:
             # Where it lies in the workspace is nobody's business.
             why = str(error).removeprefix(f"{upload.path}: ")
             raise UnreadableMediaError(f"{upload.name}: {why}") from error
-        answer = _answer_of(upload, found)
+        answer = Answer(upload, found)
         if faces is not None:
             self._tell(answer, faces, upload, actor)
         return answer
@@ -199,14 +224,25 @@ class Queries:
         if Channel.SEMANTIC not in descriptors:
             why = self._engine.why_no_phrases()
             raise ConflictError(why or "the semantic channel cannot run just now")
-        found = ask_phrase(phrase, self._engine.index, descriptors, _MOMENTS)
-        return Answer(None, moments=tuple(found))
+        return Answer(None, self._questions(descriptors).ask_phrase(phrase, _WANTED))
+
+    def _questions(
+        self, descriptors: Mapping[Channel, Descriptor], faces: FaceChannel | None = None
+    ) -> Questions:
+        engine = self._engine
+        return Questions(
+            engine.index,
+            descriptors,
+            engine.settings,
+            shots_of=engine.upload_shots,
+            faces=faces,
+        )
 
     def _tell(self, answer: Answer, faces: FaceChannel, upload: Upload, actor: Actor) -> None:
         """Record that somebody had faces looked at, and whose were found."""
-        people = [seen.person_id for seen in answer.people]
-        if answer.result is not None:
-            flags = answer.result.flags
+        people = [seen.person_id for seen in answer.found.people]
+        if answer.found.result is not None:
+            flags = answer.found.result.flags
             people = [one.match.ref_id for one in flags if one.match.channel is Channel.FACE]
         event = NewEvent(
             "query.asked",
@@ -221,16 +257,6 @@ class Queries:
 def playable_folder(upload: Upload) -> Path:
     """Where a copy of a query's clip lies that browsers play; it is deleted with it."""
     return upload.path.with_name(f"{upload.path.name}.playable")
-
-
-def _answer_of(upload: Upload, found: ScanResult | Sequence[Seen | Moment]) -> Answer:
-    if isinstance(found, ScanResult):
-        return Answer(upload, result=found)
-    return Answer(
-        upload,
-        people=tuple(one for one in found if isinstance(one, Seen)),
-        moments=tuple(one for one in found if isinstance(one, Moment)),
-    )
 
 
 def _delete(upload: Upload) -> None:

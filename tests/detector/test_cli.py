@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from detector.cli import app
 from detector.settings import SETTINGS_FILE, Settings, load_settings
+from detector.text import seconds_of
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -194,8 +195,7 @@ def test_a_still_is_found_at_its_moment(samples, home, tmp_path):
     result = run("query", still, "--home", home)
     assert result.exit_code == 0
     row = next(line for line in result.stdout.splitlines() if "bikes" in line)
-    time = float(row.split("│")[3])
-    assert time == pytest.approx(6.0, abs=0.3)
+    assert seconds_of(row.split("│")[4]) == pytest.approx(6.0, abs=0.3)
 
 
 def test_a_phrase_is_asked_with_a_local_clip(samples, tiny_clip, tmp_path, monkeypatch):

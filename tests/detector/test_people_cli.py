@@ -336,9 +336,9 @@ def test_who_is_in_a_still_is_told(people_home: Path, portrait: Path) -> None:
     assert result.exit_code == 0, result.stderr
     row = next(line for line in result.stdout.splitlines() if "eileen_collins" in line)
     cells = [cell.strip() for cell in row.split("│")[1:-1]]
-    assert cells[:3] == ["eileen_collins", "Eileen Collins", ""]
+    assert cells[:3] == ["1", "person", "eileen_collins"]
     assert float(cells[3]) > 0.9
-    assert cells[4:] == ["face", "likely"]
+    assert cells[4:] == ["face", "likely", "Eileen Collins"]
 
 
 def test_who_is_in_a_clip_is_told(people_home: Path, portrait_clip: Path) -> None:

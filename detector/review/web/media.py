@@ -21,10 +21,12 @@ from fastapi.security import HTTPBearer
 from detector.review.evidence import REFERENCE, UPLOAD, NoEvidenceError, match_of
 from detector.review.matrix import matrix_picture
 from detector.review.pictures import face_enrolled, face_in_upload, pair_picture
+from detector.review.queries import Queries
 from detector.review.records import Actor, Case, NewEvent
-from detector.review.web.access import Reviewer, Signed, desk, engine, settings
+from detector.review.web.access import Reviewer, Signed, desk, engine, jobs, settings
 from detector.review.web.api.errors import errors
 from detector.review.web.api.inputs import CaseId, Id
+from detector.review.web.api.jobs import JobId
 from detector.review.web.films import Films
 from index.errors import UnknownWorkError
 
@@ -41,7 +43,7 @@ router = APIRouter(
 )
 
 WorkId = Annotated[Id, Path(description="Id of the work.")]
-Number = Annotated[int, Path(ge=0, le=2**31 - 1, description="Counted from 0, as in the case.")]
+Number = Annotated[int, Path(ge=0, le=2**31 - 1, description="Counted from 0, as listed.")]
 
 # A film is asked for piece by piece and a page opened again and again: the browser may keep them,
 # though it has to ask whether they are still so.
@@ -177,6 +179,18 @@ async def get_face(
         return jpeg
 
     return Response(await _drawn(request, draw), media_type="image/jpeg", headers=_FACE)
+
+
+@router.get(
+    "/queries/{job_id}/moments/{moment}.jpg",
+    response_class=Response,
+    responses=_JPEG | errors(403, 409),
+)
+async def get_moment(request: Request, job_id: JobId, moment: Number, actor: Reviewer) -> Response:
+    """Return what is on screen at a moment that the answer to one's own query lists."""
+    queries = Queries(engine(request), desk(request), jobs(request))
+    jpeg = await _drawn(request, lambda: queries.picture(job_id, moment, actor))
+    return Response(jpeg, media_type="image/jpeg", headers=_PICTURE)
 
 
 def _face(request: Request, case: Case, match: int, appearance: int, side: Side) -> bytes:

@@ -204,7 +204,7 @@ def test_a_checkpoint_without_a_text_tower_describes_pictures_and_says_so(
     silent = ClipDescriptor(f"local-dir:{tmp_path}")
     images = list(pictures(3))
     np.testing.assert_array_equal(silent.describe(images), descriptor.describe(images))
-    with pytest.raises(DescriptorUnavailableError, match="has no text tower.*matchcut reembed"):
+    with pytest.raises(DescriptorUnavailableError, match=r"has no text tower.*matchcut reembed"):
         silent.describe_text(["a bunny in a meadow"])
 
 

@@ -61,6 +61,15 @@ def test_a_shot_does_not_go_on_over_black(takes):
     assert find_shots(changes_of(looks), times, 0.5) == [(0, 3), (4, len(looks) - 1)]
 
 
+@pytest.mark.parametrize("frame_rate", [5, 10, 12, 25])
+def test_a_shot_goes_on_where_a_file_has_few_frames(takes, frame_rate):
+    """A grid of eight samples a second gives frames of ten a second in unequal steps."""
+    grid = np.arange(0, 3, 1 / 8)
+    times = np.unique(np.ceil(grid * frame_rate - 1e-9) / frame_rate)
+    changes = np.full(len(times), 0.05, np.float32)
+    assert find_shots(changes, times, 1 / 8) == [(0, len(times) - 1)]
+
+
 def test_a_long_take_is_described_in_equal_parts(takes):
     still = np.repeat(takes["carphone_pristine"][:1], 101, axis=0)
     lengths = [last - first + 1 for first, last in shots_of(still)]

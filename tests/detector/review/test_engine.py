@@ -11,9 +11,9 @@ import pytest
 
 from detector.descriptors import DescriptorUnavailableError, space_of
 from detector.inputs import Source
+from detector.moments import find_moments
 from detector.people import describe_reference, people_cipher
 from detector.pipeline import enroll
-from detector.query import find_moments
 from detector.review.engine import Engine
 from detector.samples import SampleSet
 from detector.settings import Settings
@@ -87,7 +87,7 @@ def test_what_another_process_enrols_and_removes_is_seen(
 
     def best() -> str:
         engine.descriptors()
-        return find_moments(engine.index, Channel.COPY, vector, 1)[0].work_id
+        return find_moments(engine.index, Channel.COPY, vector, 1)[0].id
 
     assert best() == "bikes"
     with ReferenceIndex.open(settings.home) as other:

@@ -14,7 +14,9 @@ _CASES = "review_cases"
 
 
 def upgrade() -> None:
-    joined: sa.Column[bool] = sa.Column("is_joined", sa.Boolean(), server_default=sa.false(), nullable=False)
+    joined: sa.Column[bool] = sa.Column(
+        "is_joined", sa.Boolean(), server_default=sa.false(), nullable=False
+    )
     op.add_column(_CASES, joined)
     for name, columns in (("queue", ["state", "gravity"]), ("gravest", ["gravity"])):
         op.drop_index(f"review_cases_{name}", _CASES)

@@ -74,14 +74,15 @@ def _page(job: work.Job) -> str | None:
 def _result(result: object) -> object:
     if not isinstance(result, Answer):
         return result
-    found = None
-    if result.result is not None and result.upload is not None:
+    found, scanned = result.found, None
+    if found.result is not None and result.upload is not None:
         # Where the file lies in the workspace is nobody's business.
         upload = result.upload
-        found = to_json(replace(result.result, source=upload.name, query_id=upload.stem))
+        scanned = to_json(replace(found.result, source=upload.name, query_id=upload.stem))
     return {
-        "result": found,
-        "people": result.people,
-        "moments": result.moments,
+        "result": scanned,
+        "people": found.people,
+        "moments": found.moments,
+        "left_out": found.left_out,
         "is_for_people": result.is_for_people,
     }

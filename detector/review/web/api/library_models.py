@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from detector.moments import Where
 from detector.review.jobs import JobState
 from detector.review.web.api.models import Record, ScanResult, Text
 from detector.types import Channel, Likeness
@@ -136,14 +137,27 @@ class PersonInFull(Record):
 
 
 class Moment(Record):
-    """The moment of a work that is most like what was asked for."""
+    """A moment of a work, or of an upload that was scanned, that is like what was asked for."""
 
-    work_id: Text
+    where: Where
+    """In what it is."""
+    id: Text
+    """Of the work; of an upload the stem of its file, as in the results of scans."""
     title: Text
+    """Of the work; the file's name of an upload."""
+    digest: str
+    """SHA-256 of the file: that of a case, if there is one of the upload."""
+    source: Text
+    """Path or URL of the file."""
     channel: Channel
     time: float
-    """Seconds."""
+    """Seconds: of the frame, or of the key frame of the shot."""
+    start: float
+    """Of the shot; the same as `time` in the channel `copy`."""
+    end: float
     similarity: float
+    clip_time: float | None
+    """Of the key frame of the clip's shot that it is like; null: it was no clip."""
 
 
 class Seen(Record):
@@ -163,7 +177,9 @@ class Answer(Record):
     people: list[Seen]
     """In a still."""
     moments: list[Moment]
-    """Most like a still or a phrase, best first."""
+    """In works (of a clip `result` says these), then in scanned uploads; best first in each."""
+    left_out: int
+    """Scanned uploads that the semantic channel with its present model has not seen."""
     is_for_people: bool
     """Whether a case can be opened from it."""
 

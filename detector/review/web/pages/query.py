@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
 
+from detector.moments import Moment, Where
 from detector.report_pictures import why_missing
 from detector.review.errors import NotFoundError, ReviewError
 from detector.review.evidence import (
@@ -151,6 +153,22 @@ class _Opening:
     segment: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A work or an upload, and its moments with their numbers in the answer."""
+
+    first: Moment
+    case: int | None  # of the upload
+    moments: list[tuple[int, Moment]] = field(default_factory=list)
+
+    @property
+    def address(self) -> str | None:
+        """Of its page, if it has one."""
+        if self.first.where is Where.WORK:
+            return f"/library/works/{quote(self.first.id, safe='')}"
+        return None if self.case is None else f"/cases/{self.case}"
+
+
 def _answer(request: Request, job: Job, actor: Actor, *, match: int | None) -> Response:
     queries = _queries(request)
     answer = queries.answer(job.id, actor)
@@ -171,9 +189,22 @@ def _answer(request: Request, job: Job, actor: Actor, *, match: int | None) -> R
         opening=None if found is None else _opening(found),
         upload_video=f"/query/{job.id}/upload.mp4",
         reference_video=None if found is None else _reference_video(found.subject),
-        people=answer.people,
-        moments=answer.moments,
+        people=answer.found.people,
+        works=_shown(answer, Where.WORK, {}),
+        uploads=_shown(answer, Where.UPLOAD, queries.cases(answer)),
+        left_out=answer.found.left_out,
+        pictures=f"/api/v1/queries/{job.id}/moments",
     )
+
+
+def _shown(answer: Answer, where: Where, cases: Mapping[str, int]) -> list[_Shown]:
+    """Return the works or uploads of an answer, each with its moments, in the answer's order."""
+    shown: dict[str, _Shown] = {}
+    for number, moment in enumerate(answer.found.moments):
+        if moment.where is where:
+            one = shown.setdefault(moment.digest, _Shown(moment, cases.get(moment.digest)))
+            one.moments.append((number, moment))
+    return list(shown.values())
 
 
 def _opening(found: AnyEvidence) -> _Opening | None:
@@ -199,7 +230,9 @@ def _headline(answer: Answer, evidence: CaseEvidence | None) -> str:
         more = len(evidence.matches) - len(sentences)
         found = "; ".join(sentences) + (f"; and {more} more" if more else "")
         return found or "Nothing in it is to be acted on"
-    likely = [visible(one.name) for one in answer.people if one.likeness is Likeness.LIKELY]
+    likely = [visible(one.name) for one in answer.found.people if one.likeness is Likeness.LIKELY]
     if likely:
         return f"Likely in it: {', '.join(likely)}"
-    return "What is most like it" if answer.moments or answer.people else "Nothing of it is known"
+    if answer.found.moments or answer.found.people:
+        return "What is most like it"
+    return "Nothing of it is known"

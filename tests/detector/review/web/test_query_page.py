@@ -12,13 +12,19 @@ from pathlib import Path
 import pytest
 from desk_office import HOST, Browser, Office, open_office
 from fastapi.testclient import TestClient
+from picture_clips import write_pictures, write_still
 from starlette.testclient import httpx
 
 from detector.assets import ASSETS, fetch
+from detector.batch import Batch
+from detector.inputs import Source
+from detector.moments import Where
+from detector.pipeline import enroll
 from detector.review.jobs import Job, JobState
 from detector.review.uploads import QUERIES
 from detector.samples import Cut, SampleSet, footage, resized, write_clip
-from detector.settings import Settings
+from detector.settings import Settings, load_settings
+from detector.types import Channel
 
 WAIT_S = 120.0
 
@@ -121,7 +127,8 @@ def test_a_still_of_a_film_shows_its_moment(
         frame.to_image().save(tmp_path / "still.png")
     job = answered(office, send(rosa, (tmp_path / "still.png").read_bytes(), "still.png"))
     page = rosa.get(f"/query/{job.id}").text
-    assert "Moments most like it" in page
+    assert "In protected works" in page
+    assert "In uploads that were scanned" not in page
     assert "/api/v1/works/bikes/reference.mp4#t=" in page
 
 
@@ -221,28 +228,104 @@ def test_without_clip_the_page_says_why_there_are_no_phrases(rosa: Browser) -> N
     assert "once works are described in the semantic channel" in answer.text
 
 
-def test_with_clip_a_phrase_finds_moments(
-    cases_home, tmp_path: Path, tiny_clip: Path, samples: SampleSet
-) -> None:
-    from detector.inputs import Source
-    from detector.pipeline import enroll
-
+@pytest.fixture
+def seeing(cases_home, tmp_path: Path, tiny_clip: Path, samples: SampleSet) -> Iterator[Office]:
+    """Open a desk with CLIP, and two uploads that were scanned: the first is that of a case."""
     home, cases = cases_home
     shutil.copytree(home, tmp_path / "home")
     model = json.dumps(f"local-dir:{tiny_clip}")
     (tmp_path / "home" / "matchcut.toml").write_text(f"semantic_model = {model}\n")
-    with open_office(tmp_path / "home", cases) as office:
+    settings = load_settings(home=tmp_path / "home", copy_size=224)
+    with open_office(tmp_path / "home", cases, settings) as office:
         film = next(path for path in samples.films if path.stem == "bikes")
         engine = office.engine
-        enroll(Source(str(film)), engine.index, engine.describing(), office.settings)
-        rosa = office.browser("rosa")
-        answer = rosa.post("/query/phrase", phrase="two men fight on a rooftop")
-        job = office.app.state.jobs.wait(answer.headers["location"].removeprefix("/query/"), WAIT_S)
-        assert job.state is JobState.DONE, job.error
-        page = rosa.get(answer.headers["location"]).text
-        assert "two men fight on a rooftop" in page
-        assert "look-alike" in page
-        assert "/api/v1/works/bikes/reference.mp4#t=" in page
+        enroll(Source(str(film)), engine.index, engine.describing(), settings)
+        ours = next(one.path for one in samples.uploads if one.path.stem == "bikes-sped-up")
+        pictures = write_pictures(tmp_path / "launch.mp4", ("rocket", "coffee"))
+        only = {Channel.SEMANTIC: engine.descriptors()[Channel.SEMANTIC]}
+        sources = [Source(str(path)) for path in (ours, pictures)]
+        assert len(list(Batch(engine.index, only, settings).run(sources))) == 2
+        yield office
+
+
+def asked(office: Office, browser: Browser, phrase: str) -> Job:
+    """Return the job of a phrase, when it has ended."""
+    answer = browser.post("/query/phrase", phrase=phrase)
+    return office.app.state.jobs.wait(answer.headers["location"].removeprefix("/query/"), WAIT_S)
+
+
+def test_with_clip_a_phrase_finds_moments_in_works_and_in_uploads(seeing: Office) -> None:
+    rosa = seeing.browser("rosa")
+    job = asked(seeing, rosa, "two men fight on a rooftop")
+    assert job.state is JobState.DONE, job.error
+    page = rosa.get(f"/query/{job.id}").text
+    assert "two men fight on a rooftop" in page
+    works, uploads = page.split("In uploads that were scanned")
+    assert "In protected works" in works
+    assert 'href="/library/works/bikes"' in works
+    assert "/api/v1/works/bikes/reference.mp4#t=" in works
+    assert "look-alike" in works
+    assert f'<a href="/cases/{seeing.cases["bikes-sped-up"]}">bikes-sped-up.mp4</a>' in uploads
+    assert "launch.mp4" in uploads
+    assert "shot 0:00.0 \N{EN DASH} 0:0" in uploads
+    assert 'src="/static/late.js' in page  # says why, where a picture is missing
+
+
+def test_a_still_of_a_scanned_upload_finds_it(seeing: Office, tmp_path: Path) -> None:
+    still = write_still(tmp_path / "still.png", "rocket")
+    rosa = seeing.browser("rosa")
+    job = answered(seeing, send(rosa, still.read_bytes(), "still.png"))
+    best, *_ = job.result.found.moments_in(Where.UPLOAD)
+    assert (best.id, best.similarity > 0.99) == ("launch", True)
+
+
+def test_a_clip_shows_uploads_that_look_like_it(seeing: Office, tmp_path: Path) -> None:
+    clip = write_pictures(tmp_path / "clip.mp4", ("coffee", "rocket"))
+    rosa = seeing.browser("rosa")
+    job = answered(seeing, send(rosa, clip.read_bytes()))
+    page = rosa.get(f"/query/{job.id}").text
+    assert "launch.mp4" in page.split("In uploads that were scanned")[1]
+    assert "as the clip at 0:0" in page
+
+
+def test_the_picture_of_a_moment_is_for_who_asked(seeing: Office, tmp_path: Path) -> None:
+    rosa = seeing.browser("rosa")
+    job = asked(seeing, rosa, "a rocket")
+    moments = job.result.found.moments
+    for number in range(len(moments)):
+        answer = rosa.get(f"/api/v1/queries/{job.id}/moments/{number}.jpg")
+        assert (answer.status_code, answer.content[:2]) == (200, b"\xff\xd8")
+    beyond = rosa.get(f"/api/v1/queries/{job.id}/moments/{len(moments)}.jpg")
+    assert beyond.status_code == 404
+    address = f"/api/v1/queries/{job.id}/moments/0.jpg"
+    assert seeing.browser("rob").get(address).status_code == 404
+    assert seeing.browser("vera").get(address).status_code == 403
+    (tmp_path / "launch.mp4").unlink()
+    gone = next(number for number, one in enumerate(moments) if one.id == "launch")
+    missing = rosa.get(f"/api/v1/queries/{job.id}/moments/{gone}.jpg")
+    assert missing.status_code == 404
+    said = missing.json()["error"]["message"]
+    assert said == f"The upload is no longer at {tmp_path / 'launch.mp4'}"
+
+
+def test_programs_are_told_the_same_moments(seeing: Office) -> None:
+    rosa = seeing.browser("rosa")
+    job = asked(seeing, rosa, "a rocket")
+    answer = rosa.get(f"/api/v1/jobs/{job.id}").json()["result"]
+    assert {one["where"] for one in answer["moments"]} == {"work", "upload"}
+    for sent, moment in zip(answer["moments"], job.result.found.moments, strict=True):
+        assert (sent["id"], sent["time"]) == (moment.id, moment.time)
+        assert sent["start"] <= sent["time"] <= sent["end"]
+    assert answer["left_out"] == 0
+
+
+def test_what_was_forgotten_is_not_found_by_the_next_question(seeing: Office) -> None:
+    rosa = seeing.browser("rosa")
+    assert "launch" in {one.id for one in asked(seeing, rosa, "a rocket").result.found.moments}
+    index = seeing.engine.index
+    index.uploads.forget([one.source for one in index.uploads.all() if "launch" in one.source])
+    left = asked(seeing, rosa, "a rocket").result.found.moments_in(Where.UPLOAD)
+    assert {one.id for one in left} == {"bikes-sped-up"}
 
 
 # --- what may not come in

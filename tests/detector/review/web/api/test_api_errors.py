@@ -29,7 +29,7 @@ LEAST_ROLES = {
     "reviewer": {
         "add_exclusion", "add_licence", "add_rule", "add_work", "ask_about_file",
         "ask_for_phrase", "change_work", "claim_case", "decide_case", "draft_notice",
-        "escalate_case", "get_face", "mark_notice_sent", "open_case_from_query",
+        "escalate_case", "get_face", "get_moment", "mark_notice_sent", "open_case_from_query",
         "record_counter_notice", "release_case", "remove_exclusion", "remove_licence",
         "remove_rule", "sign_notice", "skip_case", "take_next_case", "undo_decision",
         "withdraw_notice", "write_notice",
