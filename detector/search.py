@@ -217,20 +217,18 @@ class LookAlikes:
         return found
 
     def _candidates(self, hits: Hits) -> list[int]:
-        """Return the works with the most shots that are more alike than those of others."""
-        usual = self._thresholds.usual
-        floor = np.minimum(ordinary(hits, NO_ID, usual), usual)
+        """Return the works with the most shots that stand out, at most so many."""
+        lane = self._thresholds
+        usual = ordinary(hits, NO_ID, lane.usual)
         rows = np.arange(len(hits.ids), dtype=np.int64)
-        ranked = rank_candidates(hits, rows, floor, self._most)
+        least = np.asarray(usual + lane.alike * (1 - usual), np.float32)
+        ranked = rank_candidates(hits, rows, least, self._most)
         return [candidate.work_number for candidate in ranked]
 
     def _match(self, query: Embeddings, ref: Embeddings, hits: Hits, work: Work) -> Match | None:
-        def ordinary_of(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-            theirs = self._index.search(Channel.SEMANTIC, vectors, _NEAREST_SHOTS)
-            return ordinary(theirs, work.number, self._thresholds.usual)
-
-        ours = ordinary(hits, work.number, self._thresholds.usual)
-        scenes = find_scenes(query, ref, ours, ordinary_of, self._thresholds)
+        usual = ordinary(hits, work.number, self._thresholds.usual)
+        best = hits.similarities[:, 0]
+        scenes = find_scenes(query, ref, usual, best, self._thresholds)
         return build_look_alike(work.id, query, ref, scenes, self._thresholds)
 
 

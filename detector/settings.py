@@ -74,26 +74,18 @@ class LookAlikeSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    floor: float = Field(
-        description="Shots that are less similar than this, a cosine, are not compared.",
-        ge=-1,
-        le=1,
-    )
     usual: float = Field(
-        description="Similarity of shots to works that have nothing to do with them, where it is "
-        "not known from other works.",
+        description="Similarity, a cosine, of a shot to the most similar one of a work that has "
+        "nothing to do with it; where it is not known from enough other works.",
         ge=-1,
         le=1,
-    )
-    spread: float = Field(
-        description="Deviation of the similarities of shots that have nothing to do with each "
-        "other, where it is not known from the work.",
-        gt=0,
     )
     alike: float = Field(
-        description="From this lift on, in deviations, a pair of shots counts.", ge=0
+        description="From this lift on a pair of shots counts: 0 is as ordinary, 1 the same.",
+        ge=0,
+        le=1,
     )
-    alone: float = Field(description="A lift that is enough in a single pair of shots.", gt=0)
+    alone: float = Field(description="A lift that is enough in a single pair of shots.", gt=0, le=1)
     min_score: float = Field(
         description="Operating point: matches with a lower score are not reported.", ge=0, le=1
     )
@@ -134,9 +126,10 @@ _COPY = ChannelSettings(
         confirmed=0.86,
     ),
 )
-# CLIP, from published experience with ViT-B-32, not measured here: two pictures of anything have
-# about 0.5, of the same kind of scene 0.7 to 0.8. A match of this channel is only ever reviewed.
-_SEMANTIC = LookAlikeSettings(floor=0.5, usual=0.6, spread=0.1, alike=1.0, alone=2.5, min_score=0.5)
+# The lifts are from `scripts/bench_semantic` with the copy descriptor in the place of CLIP (see the
+# README); `usual` is from published experience with ViT-B-32, not measured here: two pictures of
+# anything have about 0.5, of the same kind of scene 0.7 to 0.8. A match is only ever reviewed.
+_SEMANTIC = LookAlikeSettings(usual=0.75, alike=0.2, alone=0.4, min_score=0.5)
 
 
 # From `scripts/bench_faces`, see the README: strangers' distances are normal with deviation 0.95,

@@ -1,28 +1,29 @@
-r"""Whether shots of an upload look like shots of a work, without being taken from it.
+"""Whether shots of an upload look like shots of a work, without being taken from it.
 
 A recreated scene shares no pixels with the work, so nothing can be aligned frame by frame. What
-can be said is that a shot is more like one shot of the work than such shots usually are like
-anything. A pair of shots is measured by its *lift*,
+can be said is that a shot is more like one shot of the work than it is like any other work. A pair
+of shots is measured by its *lift*, the share of the way from the ordinary to the very same,
 
-    lift = (similarity - ordinary) / spread
+    lift = (similarity - ordinary) / (1 - ordinary)
 
-with *ordinary* the mean of what both shots have with the best shots of other works, of which the
-best few are left out, as one of them may hold the same footage (a trailer, a restoration), and
-*spread* the deviation of the similarities of the upload's shots to all of the work's. It is the
-score normalisation with a cohort that is usual in the verification of speakers (Auckenthaler,
+with *ordinary* the mean of the shot's similarity to the best shots of other works, of which the
+best is left out, as it may hold the same footage (a trailer, a restoration). A talking head is
+ordinary where talking heads are protected, and how a scene is drawn makes it like or unlike all
+works. It is score normalisation with a cohort, usual in the verification of speakers (Auckenthaler,
 Carey and Lloyd-Thomas, "Score Normalization for Text-Independent Speaker Verification Systems",
-Digital Signal Processing 2000), and makes the scales of different models comparable. Where there
-is little to go by, usual values stand in for it.
+Digital Signal Processing 2000); as a share it does not depend on how alike a model finds pictures
+at all. Where there are too few other works, a usual value stands in.
 
-One pair is rarely enough: a talking head looks like a talking head. Pairs add up, each by its share
-of the lift that would be enough alone; shots that look the same, such as the two sides of a
-dialogue cut to and fro, count once. That they come in the work's order speaks for it; that they do
-not says nothing, as trailers and memes are cut anew.
+A shot speaks for the work that it is most like, and for no other. A weak pair is not enough. Pairs
+add up, each by its share of the lift that would be enough alone; shots that look the same, such as
+the two sides of a dialogue cut to and fro, count once; and the more shots an upload has, the more
+of them are alike by chance, so the more a pair has to have to count. That they come in the work's
+order speaks for it; that they do not says nothing, as trailers and memes are cut anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,9 +37,10 @@ from index.vectors import Hits, split_vector_ids
 
 Floats = npt.NDArray[np.float32]
 
-_SIBLINGS = 2  # other works whose best shot is not counted as ordinary
-_OTHERS = 8  # works that are averaged after these
-_KNOWN_PAIRS = 64  # of shots, from which the spread is known as well as guessed
+_SIBLINGS = 1  # other works whose best shot is not counted as ordinary
+_OTHERS = 3  # works that are averaged after these
+_TIED = 0.02  # cosine by which another work may be more like a shot (a trailer and its film)
+_FEW, _GROWTH = 8, 0.25  # shots; by so much the least lift grows with the logarithm of more
 _PARTNERS = 3  # shots of the work that a shot of the upload is compared with closely
 _SAME = 0.92  # cosine from which two shots of a video show the same
 _MOST_PAIRS = 12
@@ -55,7 +57,7 @@ class Scene:
     query: int
     ref: int
     similarity: float  # cosine
-    ordinary: float  # what such shots have with other works
+    ordinary: float  # what the upload's shot has with other works
     lift: float
 
 
@@ -98,8 +100,8 @@ def is_news(spans: npt.NDArray[np.float64], copied: Sequence[Interval]) -> npt.N
 def find_scenes(
     query: Embeddings,
     ref: Embeddings,
-    query_ordinary: Floats,
-    ordinary_of: Callable[[Floats], Floats],
+    ordinary: Floats,
+    best: Floats,
     settings: LookAlikeSettings,
 ) -> list[Scene]:
     """Pair shots of an upload with those of a work that they look like, the surest first.
@@ -108,39 +110,36 @@ def find_scenes(
     ----------
     query, ref
         Shots of the upload and of the work.
-    query_ordinary
-        How similar the upload's shots are to other works, see `ordinary`.
-    ordinary_of
-        Tells the same of shots of the work, float32 [m, dim].
+    ordinary
+        How similar the upload's shots are to other works, [q], see `ordinary`.
+    best
+        How similar they are to the most similar shot of any work, [q].
     """
     similarities = query.vectors @ ref.vectors.T
-    spread = _spread(similarities, settings.spread)
-    # Its most similar shots are enough to find a shot's partner among.
+    # A shot's partner is found among the few that are most similar to it.
     nearest = np.argsort(-similarities, axis=1, kind="stable")[:, :_PARTNERS]
-    queries = np.repeat(np.arange(len(query)), nearest.shape[1])
-    refs = nearest.ravel()
-    alike = similarities[queries, refs] >= settings.floor
-    queries, refs = queries[alike], refs[alike]
-    if len(queries) == 0:
-        return []
-    looked_up = np.unique(refs)
-    ref_ordinary = ordinary_of(ref.vectors[looked_up])[np.searchsorted(looked_up, refs)]
-    both = (query_ordinary[queries] + ref_ordinary) / 2
+    ours = np.flatnonzero(similarities.max(axis=1) >= best - _TIED)
+    queries, refs = np.repeat(ours, nearest.shape[1]), nearest[ours].ravel()
     values = similarities[queries, refs]
-    lifts = (values - both) / spread
+    lifts = lift(values, ordinary[queries])
+    least = settings.alike * (1 + _GROWTH * np.log(max(1.0, len(query) / _FEW)))
     found: list[Scene] = []
     for at in np.argsort(-lifts, kind="stable").tolist():
-        if lifts[at] < settings.alike or len(found) == _MOST_PAIRS:
+        if lifts[at] < least or len(found) == _MOST_PAIRS:
             break
         i, j = int(queries[at]), int(refs[at])
-        others = [scene.query for scene in found], [scene.ref for scene in found]
         if found and (
-            (query.vectors[others[0]] @ query.vectors[i]).max() >= _SAME
-            or (ref.vectors[others[1]] @ ref.vectors[j]).max() >= _SAME
+            (query.vectors[[one.query for one in found]] @ query.vectors[i]).max() >= _SAME
+            or (ref.vectors[[one.ref for one in found]] @ ref.vectors[j]).max() >= _SAME
         ):
             continue
-        found.append(Scene(i, j, float(values[at]), float(both[at]), float(lifts[at])))
+        found.append(Scene(i, j, float(values[at]), float(ordinary[i]), float(lifts[at])))
     return found
+
+
+def lift(similarities: Floats, ordinary: Floats) -> Floats:
+    """Return the share of the way from what is ordinary to the same that similarities go."""
+    return np.asarray((similarities - ordinary) / np.maximum(1 - ordinary, 1e-6), np.float32)
 
 
 def build_look_alike(
@@ -228,11 +227,3 @@ def _share_in_order(numbers: Sequence[int]) -> float:
     for at, number in enumerate(numbers):
         longest[at] += max((longest[n] for n in range(at) if numbers[n] < number), default=0)
     return (max(longest) - 1) / (len(numbers) - 1)
-
-
-def _spread(similarities: Floats, usual: float) -> float:
-    """Deviation of similarities, by their quartiles; the fewer there are, the more as is usual."""
-    count = similarities.size
-    quartiles = np.quantile(similarities, [0.25, 0.75])
-    measured = float(quartiles[1] - quartiles[0]) / 1.349
-    return (count * measured + _KNOWN_PAIRS * usual) / (count + _KNOWN_PAIRS)

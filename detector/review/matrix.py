@@ -94,7 +94,8 @@ def matrix_picture(
             for pictures in _pictures(case, drawn.upload.view, settings)
         ]
         matrix = _over_time(np.concatenate(columns, axis=1), ref, drawn.work.view)
-        floor = settings.channel(match.channel).floor
+        is_copy = match.channel is Channel.COPY
+        floor = settings.copy_channel.floor if is_copy else settings.semantic_channel.usual
         store(file, draw_matrix(matrix, floor, views, match.segments))
     return file.read_bytes()
 

@@ -29,7 +29,7 @@ from detector.output import from_json, to_json
 from detector.people import describe_reference, open_faces, people_cipher
 from detector.pipeline import enroll, scan
 from detector.samples import Cut, SampleSet, resized, transcode
-from detector.settings import LookAlikeSettings, Settings
+from detector.settings import Settings
 from detector.types import Channel, Flag, Mode, ScanResult, Verdict
 from index.person_records import NewPerson
 from index.records import Policy
@@ -38,7 +38,7 @@ from index.rights_records import NewExclusion
 
 Descriptors = dict[Channel, Descriptor]
 
-LANE = LookAlikeSettings(floor=0.2, usual=0.1, spread=0.1, alike=1.0, alone=2.5, min_score=0.5)
+LANE = Settings().semantic_channel.model_copy(update={"usual": 0.1})
 
 
 @pytest.fixture(scope="module")
