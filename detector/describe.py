@@ -18,6 +18,7 @@ from detector.faces import SHORT_SIDE as FACES_SIDE
 from detector.faces import FaceWatch
 from detector.matching import Views, pool
 from detector.media import (
+    CHANGED,
     Frame,
     Guess,
     Layout,
@@ -41,6 +42,7 @@ _WINDOW = 24  # frames that the layout is told from; fewer only at the start of 
 _NEGATIVES = 4  # frames of a batch that are also looked at as negatives
 _GLANCES = 2  # frames that a guessed part is looked at in, before it is in all
 _CLOSELY = 1.5  # of the descriptor's side: insets are to have some pixels of their own
+_SELDOM = 0.99  # seconds after which a frame is described for a shot, even if it is as before
 _ALIKE = 0.7  # intersection over union from which two parts are one
 _APART = 0.3  # up to which two parts that resemble a work are in different places
 _SAME_AREA = 0.06  # a part that is the picture without its borders is no view of its own
@@ -141,22 +143,32 @@ class _Shots:
     def __init__(self, descriptor: Descriptor) -> None:
         self._descriptor = descriptor
         self._vectors = [np.empty((0, descriptor.dim), np.float32)]
+        self._numbers: list[int] = []  # of the frames that were described
+        self._described_at = -np.inf
         self._changes: list[float] = []
         self._last: npt.NDArray[np.float32] | None = None
 
-    def add(self, images: list[Picture]) -> None:
-        if images:
-            self._vectors.append(self._descriptor.describe(images))
-        for image in images:
+    def add(self, images: list[Picture], times: list[float]) -> None:
+        """Take the next frames. Of what hardly changes one each second is described."""
+        chosen = []
+        for image, time_s in zip(images, times, strict=True):
             look = look_of(image)
-            self._changes.append(1.0 if self._last is None else change(self._last, look))
+            step = 1.0 if self._last is None else change(self._last, look)
+            if step >= CHANGED or time_s >= self._described_at + _SELDOM:
+                self._numbers.append(len(self._changes))
+                chosen.append(image)
+                self._described_at = time_s
+            self._changes.append(step)
             self._last = look
+        if chosen:
+            self._vectors.append(self._descriptor.describe(chosen))
 
     def finish(self, times: list[float], interval: float, duration: float) -> Embeddings:
         """Return the shots of all frames that were added; these are their times."""
         moments = np.array(times, np.float64)
         shots = find_shots(np.array(self._changes, np.float32), moments, interval)
-        return pool(np.concatenate(self._vectors), moments, shots, interval, duration)
+        vectors, numbers = np.concatenate(self._vectors), np.array(self._numbers, np.int64)
+        return pool(vectors, numbers, moments, shots, interval, duration)
 
 
 def describe(
@@ -232,7 +244,7 @@ def describe(
         for channel, seen in rows.items():
             seen.add(descriptors[channel], images, numbers)
         if shots is not None:
-            shots.add(images)
+            shots.add(images, [frame.time for frame in kept])
         if closer is not None and kept:
             closer.look([frame.image for frame in kept], images, numbers)
         timings["describe"] += time.perf_counter() - started

@@ -139,7 +139,7 @@ class ClipDescriptor:
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self.is_on_gpu = self._device == "cuda"
         if precision is None:
-            is_fast = self._device == "cuda" or _computes_in_bfloat16()
+            is_fast = self._device == "cuda" or computes_in_bfloat16()
             precision = "bf16" if is_fast else "fp32"
         options: dict[str, Any] = {"precision": precision, "device": self._device}
         if not is_local:  # a checkpoint by path carries nothing of that itself
@@ -359,7 +359,7 @@ def _of_tag(model: str, weights: str) -> dict[str, object]:
     return {**options, "force_quick_gelu": True} if config.get("quick_gelu") else options
 
 
-def _computes_in_bfloat16() -> bool:
+def computes_in_bfloat16() -> bool:
     """Whether the CPU has instructions for bfloat16; without them it is slower than float32."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")

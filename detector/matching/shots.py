@@ -20,17 +20,21 @@ _KEPT = 0.75  # share of a shot's frames that count
 
 def pool(
     vectors: npt.NDArray[np.float32],
+    numbers: npt.NDArray[np.int64],
     times: npt.NDArray[np.float64],
     shots: Sequence[tuple[int, int]],
     interval: float,
     duration: float,
 ) -> Embeddings:
-    """Describe shots by their frames.
+    """Describe shots by their frames; one of which no frame was described is left out.
 
     Parameters
     ----------
-    vectors, times
-        Of all frames: float32 [n, dim], each of length 1, and float64 [n], seconds, rising.
+    vectors, numbers
+        Of the frames that were described: float32 [m, dim], each of length 1, and which they are,
+        [m], rising.
+    times
+        Of all frames, float64 [n], seconds, rising.
     shots
         First and last frame of each, in order; see `detector.media.find_shots`.
     interval, duration
@@ -43,18 +47,20 @@ def pool(
     """
     pooled = np.empty((len(shots), vectors.shape[1]), np.float32)
     keys = np.empty(len(shots), np.int64)
-    for number, (first, last) in enumerate(shots):
-        frames = vectors[first : last + 1]
+    seen = np.zeros(len(shots), np.bool_)
+    for shot, (first, last) in enumerate(shots):
+        start, end = np.searchsorted(numbers, [first, last + 1])
+        frames = vectors[start:end]
+        if len(frames) == 0:
+            continue
         medoid = int(np.argmax((frames @ frames.T).sum(axis=1)))
         count = max(1, int(np.ceil(_KEPT * len(frames))))
         nearest = np.argsort(-(frames @ frames[medoid]), kind="stable")[:count]
-        pooled[number] = frames[nearest].mean(axis=0)
-        keys[number] = first + medoid
-    return Embeddings(
-        normalised(pooled) if len(pooled) else pooled,
-        times[keys],
-        _spans(times, shots, interval, duration),
-    )
+        pooled[shot] = frames[nearest].mean(axis=0)
+        keys[shot] = numbers[start + medoid]
+        seen[shot] = True
+    spans = _spans(times, shots, interval, duration)
+    return Embeddings(normalised(pooled[seen]), times[keys[seen]], spans[seen])
 
 
 def _spans(

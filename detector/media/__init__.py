@@ -20,10 +20,11 @@ from detector.media.reading import (
     rate_for,
     write_playable,
 )
-from detector.media.shots import change, find_shots, look_of
+from detector.media.shots import CHANGED, change, find_shots, look_of
 from detector.media.uniform import is_uniform
 
 __all__ = [
+    "CHANGED",
     "Frame",
     "Guess",
     "Layout",

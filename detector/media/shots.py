@@ -27,7 +27,7 @@ _RANGES = [0, 256, 96, 160, 96, 160]  # colours stronger than that are rare
 _SIDE = 128  # pixels of the longer side that are counted
 # Of neighbours in 33 real clips, 98 of 100 are nearer than the first; of frames of different clips
 # one in a hundred is nearer than 0.69. Cuts within a film are often between the two.
-_OTHER, _LEAST = 0.55, 0.28
+_OTHER, CHANGED = 0.55, 0.28
 _CLEARLY = 2.2  # times the distances around it
 _AROUND = 4  # neighbours on each side
 _BRIDGED = 1.75  # usual distances of frames, without one of which a shot does not go on
@@ -87,7 +87,7 @@ def find_shots(
         return []
     distances = changes[1:]
     cuts = (distances >= _OTHER) | (
-        (distances >= _LEAST) & (distances >= _CLEARLY * _usual_around(distances))
+        (distances >= CHANGED) & (distances >= _CLEARLY * _usual_around(distances))
     )
     gaps = np.diff(times)
     # A file may have fewer frames than were asked for, or at other times.

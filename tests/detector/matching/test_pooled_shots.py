@@ -24,7 +24,8 @@ def pooled(*takes, interval=0.5):
     ends = np.cumsum([len(take) for take in takes]).tolist()
     shots = list(zip([0, *ends[:-1]], [end - 1 for end in ends], strict=True))
     times = np.arange(len(vectors)) * interval
-    return pool(vectors, times, shots, interval, len(vectors) * interval)
+    numbers = np.arange(len(vectors))
+    return pool(vectors, numbers, times, shots, interval, len(vectors) * interval)
 
 
 def test_a_shot_is_like_all_its_frames():
@@ -48,18 +49,28 @@ def test_a_flash_changes_nothing():
 def test_shots_go_from_half_way_to_half_way():
     shots = pooled(a_take(4, 1), a_take(6, 2))
     assert shots.spans.tolist() == [[0.0, 1.75], [1.75, 5.0]]
-    again = pool(a_take(3, 1), np.array([10.0, 10.5, 12.5]), [(0, 1), (2, 2)], 0.5, 12.6)
+    again = pool(
+        a_take(3, 1), np.arange(3), np.array([10.0, 10.5, 12.5]), [(0, 1), (2, 2)], 0.5, 12.6
+    )
     assert again.spans.tolist() == [[9.75, 10.75], [12.25, 12.6]]
 
 
 def test_a_still_is_a_shot_of_one_frame():
-    shots = pool(a_take(1, 1), np.array([0.0]), [(0, 0)], 0.5, 0.0)
+    shots = pool(a_take(1, 1), np.arange(1), np.array([0.0]), [(0, 0)], 0.5, 0.0)
     assert shots.spans.tolist() == [[0.0, 0.0]]
     assert shots.vectors == pytest.approx(a_take(1, 1), abs=1e-6)
 
 
 def test_a_video_without_frames_has_no_shots():
-    assert len(pool(np.empty((0, 16), np.float32), np.empty(0), [], 0.5, 3.0)) == 0
+    assert len(pool(np.empty((0, 16), np.float32), np.arange(0), np.empty(0), [], 0.5, 3.0)) == 0
+
+
+def test_shots_of_which_no_frame_was_described_are_left_out():
+    take = a_take(6, 1)
+    times = np.arange(9) * 0.5
+    shots = pool(take, np.array([0, 1, 2, 6, 7, 8]), times, [(0, 2), (3, 5), (6, 8)], 0.5, 4.5)
+    assert shots.spans.tolist() == [[0.0, 1.25], [2.75, 4.5]]
+    assert shots.vectors[1] == pytest.approx(pooled(take[3:]).vectors[0])
 
 
 @hypothesis_settings(deadline=None, max_examples=60)
