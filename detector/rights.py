@@ -70,7 +70,7 @@ def judge(
     known = [(one.ref_start, one.ref_end) for one in counted.segments]
     shares = covered(known) / work.duration if work.duration else 0.0
     measures = _measures(counted, matched, upload.duration, shares)
-    policy = f"the work's policy for copies is {work.policy.value}"
+    policy = f"the work's policy is {work.policy.value}"
     flag = Flag(counted, Verdict.CLEAR, "", work.title, work.owner)
     flag = _decided(flag, work.policy, policy, rights, measures, upload)
     left_out = covered((one.query_start, one.query_end) for one in match.segments)

@@ -318,7 +318,7 @@ def test_the_reason_tells_the_rule_its_conditions_and_what_was_measured() -> Non
 
 def test_where_no_rule_holds_the_reason_says_so() -> None:
     reason = judged(a_rule(Policy.ALLOW, min_seconds=60)).reason
-    assert reason == "no rule holds, and the work's policy for copies is block"
+    assert reason == "no rule holds, and the work's policy is block"
 
 
 def test_a_rule_that_blocks_in_any_channel_only_reviews_look_alikes() -> None:

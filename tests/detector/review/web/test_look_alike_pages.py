@@ -95,7 +95,7 @@ def test_the_lane_goes_from_a_saved_model_to_the_desk(
         (case,) = office.desk.cases.find().items
         page = unescape(rosa.get(f"/cases/{case.id}").text)
         assert match["notes"][0] in page.replace("One shot", "one shot")
-        assert "a resemblance alone decides nothing" in page
+        assert "A resemblance alone decides nothing" in page
         matrix = rosa.get(f"/api/v1/cases/{case.id}/matches/0/matrix.png")
         assert (matrix.status_code, matrix.headers["content-type"]) == (200, "image/png")
         asked = rosa.follow("/query/phrase", phrase="bicycles in a street")

@@ -125,7 +125,7 @@ def test_a_case_shows_what_was_found_and_why(shown: Office) -> None:
     page = shown.browser("rosa").get(f"/cases/{number}").text
     case = shown.desk.cases.get(number)
     assert "of bikes</h1>" in page
-    assert "<b>Rule:</b> the work&#39;s policy for copies is block." in page
+    assert "<b>Rule:</b> the work&#39;s policy is block." in page
     assert f'src="/api/v1/cases/{number}/upload.mp4"' in page
     assert 'src="/api/v1/works/bikes/reference.mp4"' in page
     assert 'data-segment="0"' in page
