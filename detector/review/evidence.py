@@ -85,6 +85,7 @@ class SegmentEvidence:
     query_end: float
     ref_start: float
     ref_end: float
+    ref_from: float  # where the reference is when it plays in step, as the segment begins
     speed: float  # reference seconds that pass in one second of the upload
     score: float  # calibrated, in [0, 1]
     reaches_threshold: bool
@@ -236,11 +237,14 @@ def _work(
     except UnknownWorkError:
         work = None
     threshold = settings.channel(match.channel).min_score
-    segments = tuple(_segment(n, one, threshold) for n, one in enumerate(match.segments))
+    is_copy = match.channel is Channel.COPY
+    segments = tuple(
+        _segment(n, one, threshold, is_copy=is_copy) for n, one in enumerate(match.segments)
+    )
     seconds = covered((one.query_start, one.query_end) for one in match.segments)
     duration = work.duration if work is not None else None
     anchors = [
-        Anchor(one.number, one.query_start, one.query_end, one.ref_start, one.speed)
+        Anchor(one.number, one.query_start, one.query_end, one.ref_from, one.speed)
         for one in segments
     ]
     return WorkEvidence(
@@ -265,31 +269,41 @@ def _reference(work: Work) -> MediaFile:
 def _work_headline(flag: Flag, seconds: float) -> str:
     if not flag.match.segments:
         return f"Nothing that counts of {flag.title}"
-    what = "of" if flag.match.channel is Channel.COPY else "that resemble"
+    is_copy = flag.match.channel is Channel.COPY
+    what = "of" if is_copy else "that look like scenes of"
     segments = len(flag.match.segments)
-    where = "" if segments == 1 else f" in {segments} segments"
+    where = "" if segments == 1 else f" in {segments} {'segments' if is_copy else 'shots'}"
     return f"{amount(seconds)} {what} {flag.title}{where}"
 
 
-def _segment(number: int, one: Segment, threshold: float) -> SegmentEvidence:
+def _segment(number: int, one: Segment, threshold: float, *, is_copy: bool) -> SegmentEvidence:
+    ref_from = one.ref_start
+    if not is_copy and one.pairs:  # shots that look alike are in step at their key frames
+        ref_from = one.pairs[0].ref_time - (one.pairs[0].query_time - one.query_start)
     return SegmentEvidence(
         number=number,
         query_start=one.query_start,
         query_end=one.query_end,
         ref_start=one.ref_start,
         ref_end=one.ref_end,
+        ref_from=ref_from,
         speed=one.speed,
         score=one.score,
         reaches_threshold=one.score >= threshold,
         evidence=one.evidence,
         normalised=one.evidence.similarity - one.evidence.ordinary,
         edits=edits_of(one),
-        words=_in_words(one.evidence),
+        words=_in_words(one.evidence, is_copy=is_copy),
         pairs=tuple(PairEvidence(n, pair) for n, pair in enumerate(one.pairs)),
     )
 
 
-def _in_words(evidence: Evidence) -> str:
+def _in_words(evidence: Evidence, *, is_copy: bool) -> str:
+    if not is_copy:
+        return (
+            f"a shot of {amount(evidence.seconds)}; {evidence.similarity:.2f} similar to the "
+            f"work's, where other works' have {evidence.ordinary:.2f}"
+        )
     parts = [
         f"{amount(evidence.seconds)} have a partner in the work",
         f"{evidence.similarity:.2f} similar, where ordinary footage has {evidence.ordinary:.2f}",

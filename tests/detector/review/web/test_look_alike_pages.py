@@ -7,6 +7,7 @@ real ones.
 from __future__ import annotations
 
 import json
+import re
 from html import unescape
 from pathlib import Path
 
@@ -96,6 +97,12 @@ def test_the_lane_goes_from_a_saved_model_to_the_desk(
         page = unescape(rosa.get(f"/cases/{case.id}").text)
         assert match["notes"][0] in page.replace("One shot", "one shot")
         assert "A resemblance alone decides nothing" in page
+        # They play in step at the key frames.
+        found = re.search(r'data-start="([\d.]+)" data-end="[\d.]+" data-ref="(-?[\d.]+)"', page)
+        assert found is not None
+        (pair,) = match["segments"][0]["pairs"]
+        behind = pair["query_time"] - float(found[1])
+        assert float(found[2]) + behind == pytest.approx(pair["ref_time"])
         matrix = rosa.get(f"/api/v1/cases/{case.id}/matches/0/matrix.png")
         assert (matrix.status_code, matrix.headers["content-type"]) == (200, "image/png")
         asked = rosa.follow("/query/phrase", phrase="bicycles in a street")
