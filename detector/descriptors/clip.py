@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -329,18 +330,33 @@ def _demand_hub(model: str, weights: str) -> None:
 
     problem = "the model hub is switched off (HF_HUB_OFFLINE)"
     if not constants.HF_HUB_OFFLINE:
-        request = urllib.request.Request(constants.ENDPOINT, method="HEAD")  # noqa: S310
-        try:
-            with urllib.request.urlopen(request, timeout=_HUB_TIMEOUT):  # noqa: S310
-                return
-        except urllib.error.HTTPError:
-            return  # it answers; what it says to this address does not matter
-        except OSError as error:
-            problem = f"the model hub cannot be reached ({getattr(error, 'reason', error)})"
+        said: list[str | None] = []  # why not; None if it answers
+        # Looking up a name knows no time-out, and may take half a minute.
+        asking = threading.Thread(
+            target=lambda: said.append(_why_silent(constants.ENDPOINT)), daemon=True
+        )
+        asking.start()
+        asking.join(_HUB_TIMEOUT)
+        why = said[0] if said else "it does not answer"
+        if why is None:
+            return
+        problem = f"the model hub cannot be reached ({why})"
     raise DescriptorUnavailableError(
         f"the weights of CLIP {model} ({weights}) are not on this machine and {problem}. "
         f"{_OTHER_WAYS}"
     )
+
+
+def _why_silent(address: str) -> str | None:
+    """Say why a server cannot be reached; None if it answers."""
+    request = urllib.request.Request(address, method="HEAD")  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=_HUB_TIMEOUT):  # noqa: S310
+            return None
+    except urllib.error.HTTPError:
+        return None  # it answers; what it says to this address does not matter
+    except OSError as error:
+        return str(getattr(error, "reason", error))
 
 
 def _of_tag(model: str, weights: str) -> dict[str, object]:

@@ -5,6 +5,8 @@ of the real model.
 """
 
 import json
+import socket
+import threading
 
 import cv2
 import numpy as np
@@ -235,6 +237,18 @@ def test_an_unreachable_hub_is_reported_at_once_with_the_remedy(monkeypatch, tmp
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(DescriptorUnavailableError, match=r"cannot be reached.*models pull clip"):
         ClipDescriptor()
+
+
+def test_a_name_that_nobody_resolves_is_not_waited_for(monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    given_up = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: given_up.wait() and [])
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "ENDPOINT", "http://hub.example")
+    with pytest.raises(DescriptorUnavailableError, match=r"cannot be reached \(it does not answer"):
+        ClipDescriptor()
+    given_up.set()
 
 
 def test_auto_leaves_the_channel_out_and_says_how_to_turn_it_on(tmp_path):
