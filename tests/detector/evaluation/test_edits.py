@@ -4,9 +4,9 @@ import itertools
 import random
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 import pytest
+from drawn_pictures import scenery
 
 from detector.evaluation.edits import FAMILIES, Edited, Strength
 from detector.samples import Picture, TimedPicture
@@ -14,18 +14,6 @@ from detector.samples import Picture, TimedPicture
 SIZES = [(160, 120), (320, 180), (180, 320), (201, 201)]
 TIMING = {"speed", "frame-rate", "dropped-frames", "blackouts"}
 ENCODING = {"low-bit-rate", "downscale"}
-
-
-def scenery(width: int, height: int, seed: int = 0) -> Picture:
-    """Draw a picture with soft and sharp, dark and light, grey and coloured parts."""
-    generator = np.random.default_rng(seed)
-    small = generator.integers(0, 256, (6, 8, 3), np.uint8)
-    picture = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    for _ in range(12):
-        x, y = generator.integers(0, width), generator.integers(0, height)
-        colour = [int(level) for level in generator.integers(0, 256, 3)]
-        cv2.circle(picture, (int(x), int(y)), height // 12, colour, -1)
-    return np.asarray(picture, np.uint8)
 
 
 def moving(width: int, height: int, count: int = 12) -> list[TimedPicture]:
