@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detector.moments import Moment, Where, key_frame
+from detector.moments import Moment, Where, key_frame, moment_of_work
 from detector.query import Answer, Seen
 from detector.text import clock, encodable
-from detector.types import Channel, ScanResult, Segment
+from detector.types import Channel, FramePair, ScanResult, Segment
+from index.records import Work
 from index.reference_index import ReferenceIndex
 
 _SIDE = 480  # pixels of the shorter side of a picture
@@ -82,32 +83,25 @@ def _of_scan(
 ) -> Iterator[tuple[dict[str, Any], Moment | None]]:
     for flag in () if result is None else result.flags:
         judged = {"verdict": flag.verdict.value}
-        for segment in flag.match.segments:
-            moment = _moment_of(segment, flag.match.ref_id, flag.match.channel, index)
-            yield _of_moment(moment) | judged | {"score": round(segment.score, 4)}, moment
+        if flag.match.segments:
+            work = index.work(flag.match.ref_id)
+            for segment in flag.match.segments:
+                moment = _moment_of(segment, work, flag.match.channel)
+                yield _of_moment(moment) | judged | {"score": round(segment.score, 4)}, moment
         for one in flag.match.appearances:
             seen = Seen(flag.match.ref_id, flag.title, one.likeness, one.similarity)
             place = {"score": round(one.score, 4), "clip_time": round(one.time, 3)}
             yield _of_person(seen) | judged | place, None
 
 
-def _moment_of(segment: Segment, work_id: str, channel: Channel, index: ReferenceIndex) -> Moment:
+def _moment_of(segment: Segment, work: Work, channel: Channel) -> Moment:
     """Return the moment of a work at which a segment's frames are most alike."""
     best = max(segment.pairs, key=lambda pair: pair.similarity, default=None)
-    work = index.work(work_id)
-    return Moment(
-        Where.WORK,
-        work.id,
-        work.title,
-        work.digest,
-        work.source,
-        channel,
-        time=segment.ref_start if best is None else best.ref_time,
-        start=segment.ref_start,
-        end=segment.ref_end,
-        similarity=segment.evidence.similarity if best is None else best.similarity,
-        clip_time=segment.query_start if best is None else best.query_time,
-    )
+    if best is None:
+        evidence = segment.evidence
+        best = FramePair(segment.query_start, segment.ref_start, evidence.similarity)
+    span = segment.ref_start, segment.ref_end
+    return moment_of_work(work, channel, best.ref_time, span, best.similarity, best.query_time)
 
 
 def _of_moment(moment: Moment) -> dict[str, Any]:

@@ -83,11 +83,10 @@ class _Looking:
         self._index = index
         self._among = Selection(index, [work.number for work in works])
         self._spaces = {channel: space_of(d) for channel, d in descriptors.items()}
-        self._lowest = settings.semantic_channel.min_score
+        self._settings = settings
         timings = {"search": 0.0, "align": 0.0}
         self._look_alikes = LookAlikes(index, settings, timings, self._among)
         self._copies = None
-        self._lowest_copy = settings.copy_channel.min_score
         if Channel.COPY in descriptors:
             self._copies = Matching(
                 descriptors[Channel.COPY], index, settings, timings, self._among
@@ -107,15 +106,17 @@ class _Looking:
         if self._copies is not None and Channel.COPY in alike:
             if is_worth_a_look(described, self._among):
                 return True
+            lowest = self._settings.copy_channel.min_score
             views = described.views[Channel.COPY]
             for match, _ in self._copies.aligned(views, described.duration):
-                if match.score >= self._lowest_copy or self._copies.is_worth_verifying(match):
+                if match.score >= lowest or self._copies.is_worth_verifying(match):
                     return True
         if described.shots is None or Channel.SEMANTIC not in alike:
             return False
         with self._index.comparing(Channel.SEMANTIC, self._spaces[Channel.SEMANTIC]):
             found = self._look_alikes.found(described.shots)
-        return any(match.score >= self._lowest for match, _ in found)
+        lowest = self._settings.semantic_channel.min_score
+        return any(match.score >= lowest for match, _ in found)
 
     def _alike(self, spaces: Mapping[str, str]) -> Sequence[Channel]:
         """Channels in which an upload's vectors can be compared with the works'."""

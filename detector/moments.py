@@ -13,9 +13,11 @@ import numpy.typing as npt
 
 from detector.inputs import Source
 from detector.report_pictures import Footage, jpeg_of
+from detector.timeline import Interval
 from detector.types import Channel
 from detector.upload_shots import UploadShot, UploadShots
 from index.embeddings import Embeddings
+from index.records import Work
 from index.reference_index import ReferenceIndex
 from index.vectors import split_vector_ids
 
@@ -88,20 +90,7 @@ def find_moments(
         for _, frame, similarity in hits:
             start, end = seen.stretches[frame].tolist()
             time = float(seen.times[frame])
-            moments.append(
-                Moment(
-                    Where.WORK,
-                    work.id,
-                    work.title,
-                    work.digest,
-                    work.source,
-                    channel,
-                    time,
-                    start,
-                    end,
-                    similarity,
-                )
-            )
+            moments.append(moment_of_work(work, channel, time, (start, end), similarity))
     return moments
 
 
@@ -200,6 +189,29 @@ def _best_of_each(
         if len(groups) == limit or is_all:
             return [group[:most] for group in groups.values()]
         neighbours *= 8
+
+
+def moment_of_work(
+    work: Work,
+    channel: Channel,
+    time: float,
+    span: Interval,
+    similarity: float,
+    clip_time: float | None = None,
+) -> Moment:
+    """Return a moment of a work; the values are those of `Moment`."""
+    return Moment(
+        Where.WORK,
+        work.id,
+        work.title,
+        work.digest,
+        work.source,
+        channel,
+        time,
+        *span,
+        similarity,
+        clip_time,
+    )
 
 
 def _moment(shot: UploadShot, clip_time: float | None = None) -> Moment:

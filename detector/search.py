@@ -24,13 +24,13 @@ from detector.descriptors import Descriptor, space_of
 from detector.matching import (
     Background,
     Candidate,
+    Ordinary,
     Views,
     align,
     build_look_alike,
     build_match,
     find_scenes,
     is_news,
-    ordinary,
     rank_candidates,
     similar_pairs,
 )
@@ -195,23 +195,26 @@ class LookAlikes:
         excluded
             Tells the seconds of a work that its owner claims nothing for.
         """
-        news = np.flatnonzero(is_news(shots.stretches, copied))
-        if len(news) == 0:
+        query = _outside(shots, copied)
+        if len(query) == 0:
             return []
-        query = _only(shots, news)
         with timed(self._timings, "search"):
             hits = self._index.search(Channel.SEMANTIC, query.vectors, _NEAREST_SHOTS)
             among = hits
             if self._among is not None:
                 among = self._among.search(Channel.SEMANTIC, query.vectors, _NEAREST_SHOTS)
             numbers = self._candidates(among)
+        usual = Ordinary(hits, self._thresholds.usual)
+        best = hits.similarities[:, 0]
         found: list[tuple[Match, Work]] = []
         with timed(self._timings, "align"):
             for number in numbers:
                 work = self._index.work(number)
-                ref = self._index.embeddings(number, Channel.SEMANTIC)
-                ref = _only(ref, np.flatnonzero(is_news(ref.stretches, excluded(work))))
-                match = self._match(query, ref, hits, work) if len(ref) else None
+                ref = _outside(self._index.embeddings(number, Channel.SEMANTIC), excluded(work))
+                if len(ref) == 0:
+                    continue
+                scenes = find_scenes(query, ref, usual.beside(number), best, self._thresholds)
+                match = build_look_alike(work.id, query, ref, scenes, self._thresholds)
                 if match is not None:
                     found.append((match, work))
         return found
@@ -219,20 +222,18 @@ class LookAlikes:
     def _candidates(self, hits: Hits) -> list[int]:
         """Return the works with the most shots that stand out, at most so many."""
         lane = self._thresholds
-        usual = ordinary(hits, NO_ID, lane.usual)
+        usual = Ordinary(hits, lane.usual).beside(NO_ID)
         rows = np.arange(len(hits.ids), dtype=np.int64)
         least = np.asarray(usual + lane.alike * (1 - usual), np.float32)
         ranked = rank_candidates(hits, rows, least, self._most)
         return [candidate.work_number for candidate in ranked]
 
-    def _match(self, query: Embeddings, ref: Embeddings, hits: Hits, work: Work) -> Match | None:
-        usual = ordinary(hits, work.number, self._thresholds.usual)
-        best = hits.similarities[:, 0]
-        scenes = find_scenes(query, ref, usual, best, self._thresholds)
-        return build_look_alike(work.id, query, ref, scenes, self._thresholds)
 
-
-def _only(shots: Embeddings, rows: npt.NDArray[np.int64]) -> Embeddings:
+def _outside(shots: Embeddings, intervals: Sequence[Interval]) -> Embeddings:
+    """Leave out shots that lie mostly in some seconds of the video."""
+    if not intervals:
+        return shots
+    rows = np.flatnonzero(is_news(shots.stretches, intervals))
     return Embeddings(shots.vectors[rows], shots.times[rows], shots.stretches[rows])
 
 

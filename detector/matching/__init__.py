@@ -7,10 +7,10 @@ from detector.matching.alignment import Alignment, align
 from detector.matching.background import Background, shipped
 from detector.matching.candidates import Candidate, rank_candidates
 from detector.matching.look_alikes import (
+    Ordinary,
     build_look_alike,
     find_scenes,
     is_news,
-    ordinary,
     with_cast,
 )
 from detector.matching.scoring import above, build_match, rescored
@@ -22,6 +22,7 @@ __all__ = [
     "Alignment",
     "Background",
     "Candidate",
+    "Ordinary",
     "Similarities",
     "Views",
     "above",
@@ -30,7 +31,6 @@ __all__ = [
     "build_match",
     "find_scenes",
     "is_news",
-    "ordinary",
     "pool",
     "rank_candidates",
     "rescored",

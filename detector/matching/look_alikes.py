@@ -33,7 +33,7 @@ from detector.settings import LookAlikeSettings
 from detector.timeline import Interval, covered
 from detector.types import Channel, Evidence, FramePair, Match, Segment
 from index.embeddings import Embeddings
-from index.vectors import Hits, split_vector_ids
+from index.vectors import NO_ID, Hits, split_vector_ids
 
 Floats = npt.NDArray[np.float32]
 
@@ -61,8 +61,8 @@ class Scene:
     lift: float
 
 
-def ordinary(hits: Hits, work_number: int, usual: float) -> Floats:
-    """Tell how similar shots are to works other than one, [q].
+class Ordinary:
+    """How similar shots are to works that they do not show.
 
     Parameters
     ----------
@@ -71,20 +71,27 @@ def ordinary(hits: Hits, work_number: int, usual: float) -> Floats:
     usual
         Stands for works that are not among the hits, unless even the last hit is less similar.
     """
-    works, _ = split_vector_ids(hits.ids)
-    values = np.empty(len(works), np.float32)
-    for row, (numbers, similarities) in enumerate(zip(works, hits.similarities, strict=True)):
-        there = numbers >= 0
-        # Hits descend, so the first of a work is its best.
-        _, firsts = np.unique(numbers[there], return_index=True)
-        others = [
-            float(similarities[first]) for first in np.sort(firsts) if numbers[first] != work_number
-        ][_SIBLINGS : _SIBLINGS + _OTHERS]
-        unseen = usual
-        if there.all() and len(there):
-            unseen = min(usual, float(similarities[-1]))
-        values[row] = np.mean(others + [unseen] * (_OTHERS - len(others)))
-    return values
+
+    def __init__(self, hits: Hits, usual: float) -> None:
+        works, _ = split_vector_ids(hits.ids)
+        most = 1 + _SIBLINGS + _OTHERS  # of any one work is to be done without
+        self._works = np.full((len(works), most), NO_ID, np.int64)
+        self._best = np.empty((len(works), most), np.float32)
+        for row, (numbers, similarities) in enumerate(zip(works, hits.similarities, strict=True)):
+            there = numbers >= 0
+            # Hits descend, so the first of a work is its best.
+            firsts = np.sort(np.unique(numbers[there], return_index=True)[1])[:most]
+            self._works[row, : len(firsts)] = numbers[firsts]
+            self._best[row] = usual
+            if there.all() and len(there):
+                self._best[row] = min(usual, float(similarities[-1]))
+            self._best[row, : len(firsts)] = similarities[firsts]
+
+    def beside(self, work_number: int) -> Floats:
+        """Return how similar each shot is to the works other than one, [q]."""
+        others_first = np.argsort(self._works == work_number, axis=1, kind="stable")
+        counted = others_first[:, _SIBLINGS : _SIBLINGS + _OTHERS]
+        return np.asarray(np.take_along_axis(self._best, counted, axis=1).mean(axis=1), np.float32)
 
 
 def is_news(spans: npt.NDArray[np.float64], copied: Sequence[Interval]) -> npt.NDArray[np.bool_]:
@@ -111,7 +118,7 @@ def find_scenes(
     query, ref
         Shots of the upload and of the work.
     ordinary
-        How similar the upload's shots are to other works, [q], see `ordinary`.
+        How similar the upload's shots are to other works, [q], see `Ordinary`.
     best
         How similar they are to the most similar shot of any work, [q].
     """

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from view_examples import directions
 
 from detector.descriptors.base import normalised
-from detector.matching import build_look_alike, find_scenes, is_news, ordinary, with_cast
+from detector.matching import Ordinary, build_look_alike, find_scenes, is_news, with_cast
 from detector.settings import Settings
 from detector.types import Channel
 from index.embeddings import Embeddings
@@ -54,7 +54,7 @@ def store(world):
 
 def match_of(query, number, world, store, settings=SETTINGS):
     hits = store.search(query.vectors, 256)
-    usual = ordinary(hits, number, settings.usual)
+    usual = Ordinary(hits, settings.usual).beside(number)
     ref = shots(world[1][number])
     scenes = find_scenes(query, ref, usual, hits.similarities[:, 0], settings)
     return build_look_alike("metropolis", query, ref, scenes, settings)
@@ -169,13 +169,15 @@ def test_ordinary_is_the_mean_of_the_best_of_other_works_but_for_one():
         store.add(number, [[value, np.sqrt(1 - value**2), 0, 0], [0, 0, 1, 0]])
     hits = store.search([[1, 0, 0, 0]], 64)
     # Work 0 itself does not count, nor does the best of the others; three works are averaged.
-    assert ordinary(hits, 0, 0.4) == pytest.approx([(0.7 + 0.6 + 0.5) / 3])
-    assert ordinary(hits, 3, 0.4) == pytest.approx([(0.8 + 0.7 + 0.5) / 3])
+    assert Ordinary(hits, 0.4).beside(0) == pytest.approx([(0.7 + 0.6 + 0.5) / 3])
+    assert Ordinary(hits, 0.4).beside(3) == pytest.approx([(0.8 + 0.7 + 0.5) / 3])
     two = store.search([[1, 0, 0, 0]], 3)
     # All that were not found are less similar than the last that was.
-    assert ordinary(two, 0, 0.9) == pytest.approx([(0.7 + 0.7 + 0.7) / 3])
-    assert ordinary(two, 0, 0.4) == pytest.approx([(0.7 + 0.4 + 0.4) / 3])
-    assert ordinary(BruteForceStore(4).search([[1, 0, 0, 0]], 3), 0, 0.4) == pytest.approx([0.4])
+    assert Ordinary(two, 0.9).beside(0) == pytest.approx([(0.7 + 0.7 + 0.7) / 3])
+    assert Ordinary(two, 0.4).beside(0) == pytest.approx([(0.7 + 0.4 + 0.4) / 3])
+    assert Ordinary(BruteForceStore(4).search([[1, 0, 0, 0]], 3), 0.4).beside(0) == pytest.approx(
+        [0.4]
+    )
 
 
 def test_what_copies_explain_is_no_news():
