@@ -9,21 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Engine, create_engine, delete, event, inspect, select, text, update
+from sqlalchemy import URL, Engine, create_engine, delete, event, select, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.orm import sessionmaker
-from sqlalchemy.schema import CreateTable
 
 from index import people_rows, rights_rows
-from index.disks import remedy
+from index.catalogue_tables import BUSY_TIMEOUT_S, bring_up_to_date
 from index.errors import (
     AlreadyEnrolledError,
     CatalogError,
@@ -42,7 +39,6 @@ from index.records import (
 )
 from index.rights_records import Kind
 from index.schema import (
-    SCHEMA_VERSION,
     BackgroundRow,
     Base,
     EmbeddingsRow,
@@ -51,8 +47,6 @@ from index.schema import (
     ScanRow,
     WorkRow,
 )
-
-_BUSY_TIMEOUT_S = 30
 
 _log = logging.getLogger(__name__)
 
@@ -96,20 +90,14 @@ class Catalog:
 
     @classmethod
     def create(cls, url: str | URL) -> Catalog:
-        """Open a catalogue, making whatever is missing in it. Not for two processes at once."""
+        """Open a catalogue, making whatever is missing in it."""
         catalog = cls(url)
-        with catalog._opening():
-            Base.metadata.create_all(catalog._engine)
-            with catalog._sessions.begin() as session:
-                if session.get(MetaRow, "schema_version") is None:
-                    session.add(MetaRow(key="schema_version", value=str(SCHEMA_VERSION)))
-                    session.add(MetaRow(key="catalogue_id", value=uuid.uuid4().hex))
-        catalog._check_version()
+        bring_up_to_date(catalog._engine, make=True)
         return catalog
 
     @classmethod
     def open(cls, url: str | URL) -> Catalog:
-        """Open a catalogue that exists; tables it does not have yet are made.
+        """Open a catalogue that exists; one of an older version is brought up to date.
 
         Raises
         ------
@@ -117,8 +105,7 @@ class Catalog:
             It cannot be reached, is none, or was made by a newer version.
         """
         catalog = cls(url)
-        catalog._check_version()
-        catalog._add_missing_tables()
+        bring_up_to_date(catalog._engine, make=False)
         return catalog
 
     def close(self) -> None:
@@ -478,42 +465,6 @@ class Catalog:
             row = session.scalars(select(WorkRow).where(column == value)).one_or_none()
             return None if row is None else _record(Work, row)
 
-    def _check_version(self) -> None:
-        with self._opening(), self._sessions() as session:
-            exists = inspect(session.connection()).has_table(MetaRow.__tablename__)
-            row = session.get(MetaRow, "schema_version") if exists else None
-        if row is None:
-            raise CatalogError(f"{self.address} is a database, but not a catalogue of matchcut")
-        if int(row.value) > SCHEMA_VERSION:
-            raise CatalogError(
-                f"the catalogue {self.address} was made by a newer matchcut (its schema is version "
-                f"{row.value}, this one knows up to {SCHEMA_VERSION}): upgrade matchcut, or use "
-                "another --home"
-            )
-
-    def _add_missing_tables(self) -> None:
-        """Make tables that came after the version that made this catalogue."""
-        with self._opening():
-            there = set(inspect(self._engine).get_table_names())
-            for table in Base.metadata.sorted_tables:
-                if table.name not in there:
-                    with self._engine.begin() as connection:
-                        # Another process may be opening it, too.
-                        connection.execute(CreateTable(table, if_not_exists=True))
-
-    @contextmanager
-    def _opening(self) -> Iterator[None]:
-        try:
-            yield
-        except DBAPIError as error:
-            self.close()
-            what_to_do = remedy(error.orig) or (
-                "check the address, the permissions, and that the file or the server is there"
-            )
-            raise CatalogError(
-                f"cannot open the catalogue {self.address} ({error.orig}): {what_to_do}"
-            ) from error
-
 
 def with_driver(url: URL) -> URL:
     """Take psycopg 3 for a PostgreSQL URL that names no driver."""
@@ -528,7 +479,7 @@ def _record(kind: type[_Record], row: Base) -> _Record:
 
 def _configure_sqlite(connection: Any, _: object) -> None:
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_S * 1000}")
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
     cursor.execute("PRAGMA journal_mode = WAL")  # readers go on while one process writes
     cursor.execute("PRAGMA synchronous = FULL")  # a commit that has returned survives a power cut
     cursor.execute("PRAGMA foreign_keys = ON")

@@ -11,6 +11,20 @@ class CatalogError(ReferenceIndexError):
     """The catalogue cannot be opened, or refuses what was asked of it."""
 
 
+class NewerDatabaseError(ReferenceIndexError):
+    """The tables of a database were made by migrations that this version does not know.
+
+    Parameters
+    ----------
+    revision
+        The last of them.
+    """
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(f"migration {revision} was done by a newer matchcut: upgrade matchcut")
+        self.revision = revision
+
+
 class InvalidWorkError(CatalogError, ValueError):
     """What was said of a work cannot be written down (its id, policy, digest, frames ...)."""
 
@@ -69,3 +83,7 @@ class DamagedFileError(ReferenceIndexError):
 
 class IndexBusyError(ReferenceIndexError):
     """Another process has been writing to the same index for too long."""
+
+
+class VectorServiceError(ReferenceIndexError):
+    """The vector database cannot be used: its address is wrong, or it is away for too long."""

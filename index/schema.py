@@ -21,7 +21,10 @@ from index.person_records import LIKENESS_POLICIES
 from index.records import Policy
 from index.rights_records import LOOK_ALIKE_CHANNEL
 
-# A table that older versions can do without does not make it another version.
+HEAD = "0002"  # the newest of `migrations/`, which make these tables; a test compares the two
+
+# It is written down for versions from before there were migrations. One that they could not work
+# with counts it up, and they refuse the catalogue.
 SCHEMA_VERSION = 1
 
 CHANNEL_LENGTH = 32
@@ -129,6 +132,18 @@ class IndexFileRow(Base):
     file: Mapped[str] = mapped_column(Text)
     digest: Mapped[str] = mapped_column(_Sha256)
     content: Mapped[str] = mapped_column(_Sha256)
+
+
+class CollectionRow(Base):
+    """What a vector service holds of one channel, and where; see `index.milvus_index`."""
+
+    __tablename__ = "collections"
+
+    channel: Mapped[str] = mapped_column(_Channel, primary_key=True)
+    service: Mapped[str] = mapped_column(String(255), primary_key=True)  # its address
+    collection: Mapped[str] = mapped_column(Text)
+    space: Mapped[str] = mapped_column(Text)
+    content: Mapped[str] = mapped_column(_Sha256)  # a sum of SHA-256
 
 
 class ScanRow(Base):

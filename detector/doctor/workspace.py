@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 from sqlalchemy import URL, Engine, func, inspect, select
@@ -15,11 +16,13 @@ from detector.descriptors import DescriptorUnavailableError, named_channels
 from detector.descriptors.channels import NO_CLIP
 from detector.descriptors.clip import find_weights, is_found_quickly
 from detector.doctor.records import Check, State, free_space, size
+from detector.review.database import review_url
 from detector.settings import Settings
 from detector.types import Channel
 from index.catalog import CATALOGUE, CATALOGUE_ID, Catalog
+from index.catalogue_tables import MIGRATIONS
 from index.errors import CatalogError, WrongKeyError
-from index.schema import SCHEMA_VERSION, MetaRow, PersonRow, WorkRow
+from index.schema import HEAD, SCHEMA_VERSION, MetaRow, PersonRow, WorkRow
 
 LEAST_FREE = 1 << 30  # bytes where the workspace is
 _OTHERS = 0o077  # permissions of everybody but the owner
@@ -148,12 +151,16 @@ def _opened(catalog: Catalog, home: Path) -> tuple[Check, int]:
     with catalog.engine.connect() as connection:
         rows = connection.execute(select(MetaRow.key, MetaRow.value))
         about = {row.key: row.value for row in rows}
+        is_newer = MIGRATIONS.are_newer(connection)
     schema, works = int(about["schema_version"]), _count(catalog.engine, WorkRow)
     people = _count(catalog.engine, PersonRow)
     told = f"{told}: schema {schema}, works: {works}, people: {people}"
     if schema > SCHEMA_VERSION:
         remedy = f"upgrade matchcut: this one knows schemas up to {SCHEMA_VERSION}"
         return Check(name, State.PROBLEM, told, remedy), people
+    if is_newer:
+        remedy = f"upgrade matchcut: this one knows migrations up to {HEAD}"
+        return Check(name, State.PROBLEM, f"{told}, by a newer matchcut", remedy), people
     belongs = home / CATALOGUE_ID
     if belongs.exists() and belongs.read_text() != about["catalogue_id"]:
         remedy = "name the database that the files were made with, or use another --home"
@@ -171,7 +178,7 @@ def _count(engine: Engine, table: type[WorkRow | PersonRow]) -> int:
 
 def _desk(settings: Settings) -> Check:
     try:
-        from detector.review.database import review_url
+        import_module("detector.review.desk")  # which needs what the extra brings
     except ImportError as error:
         remedy = "`pip install matchcut[review]`"
         return Check("desk", State.OFF, f"{error.name} is not installed", remedy)

@@ -12,22 +12,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from detector.review.errors import DatabaseError
+from detector.review.schema import HEAD
 from detector.settings import Settings
 from index.catalog import with_driver
+from index.errors import NewerDatabaseError
+from index.migrating import Migrations, for_writing, take_turn
 
-VERSION_TABLE = "review_alembic_version"
-_MIGRATIONS = Path(__file__).with_name("migrations")
+MIGRATIONS = Migrations(Path(__file__).with_name("migrations"), "review_alembic_version", HEAD)
 _BUSY_TIMEOUT_S = 60
 _TURN = 0x6D617463  # of a lock in PostgreSQL: any number that nobody else takes
 _POOL = 20  # connections; a web server has 40 threads, which rarely all write at once
@@ -70,7 +67,7 @@ class ReviewDatabase:
                 f"cannot open the desk's database {shown} ({why}): check the address, the "
                 "permissions, and that the file or the server is there"
             ) from error
-        except CommandError as error:
+        except NewerDatabaseError as error:
             engine.dispose()
             raise DatabaseError(
                 f"the desk's database {shown} was made by a newer matchcut: upgrade matchcut, or "
@@ -109,17 +106,12 @@ def _engine(url: str | URL) -> Engine:
         ) from error
     if kind == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    else:
-        event.listen(engine, "begin", _begin_postgresql)
+    event.listen(engine, "begin", _begin)
     return engine
 
 
 def _for_writing(engine: Engine) -> Engine:
-    options: dict[str, Any] = {"matchcut_writes": True}
-    if engine.dialect.name == "postgresql":
-        options["isolation_level"] = "READ COMMITTED"  # sees what was written before its turn
-    return engine.execution_options(**options)
+    return for_writing(engine).execution_options(matchcut_writes=True)
 
 
 def _for_reading(engine: Engine) -> Engine:
@@ -130,32 +122,15 @@ def _for_reading(engine: Engine) -> Engine:
 
 def _migrate(engine: Engine) -> None:
     """Bring the tables up to the newest migration; nothing is written if they are there."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    script = ScriptDirectory.from_config(config)
     with engine.connect() as connection:
-        current = _revision(connection)
-    if current == script.get_current_head():
-        return
-    with _for_writing(engine).begin() as connection, EnvironmentContext(config, script) as context:
-        context.configure(
-            connection=connection,
-            version_table=VERSION_TABLE,
-            # What to do is asked after the turn has come: another process may have done it.
-            fn=lambda revision, _: script._upgrade_revs("head", revision),
-            transactional_ddl=True,
-            transaction_per_migration=False,
-        )
-        context.run_migrations()
-
-
-def _revision(connection: Connection) -> str | None:
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    return context.get_current_revision()
+        is_done = MIGRATIONS.are_done(connection)
+    if not is_done:
+        with _for_writing(engine).begin() as connection:
+            MIGRATIONS.do(connection)
 
 
 def _configure_sqlite(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # transactions begin where `_begin_sqlite` says
+    connection.isolation_level = None  # transactions begin where `_begin` says
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_S * 1000}")
     cursor.execute("PRAGMA journal_mode = WAL")  # readers go on while one writes
@@ -164,16 +139,8 @@ def _configure_sqlite(connection: Any, _: object) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("matchcut_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _begin_postgresql(connection: Connection) -> None:
+def _begin(connection: Connection) -> None:
     if connection.get_execution_options().get("matchcut_writes", False):
-        # Who has the turn and hangs is not waited for any longer than who waits for it.
-        connection.exec_driver_sql(
-            f"SELECT set_config('lock_timeout', '{_BUSY_TIMEOUT_S}s', true), "
-            f"set_config('idle_in_transaction_session_timeout', '{_BUSY_TIMEOUT_S}s', true), "
-            f"pg_advisory_xact_lock({_TURN})"
-        )
+        take_turn(connection, _TURN, _BUSY_TIMEOUT_S)
+    elif connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN")

@@ -36,6 +36,8 @@ from detector.review.records import (
 from detector.types import Channel, Verdict
 from index.schema import UtcDateTime
 
+HEAD = "0002"  # the newest migration
+
 _Sha256 = String(64)
 _Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only INTEGER keys
 # A number in the audit, or that a receiver of webhooks knows, means one thing for ever.

@@ -107,6 +107,7 @@ def test_a_table_for_people_and_the_exit_code(settings: Settings, monkeypatch) -
     [
         ("DROP TABLE meta", "catalogue", "no catalogue of matchcut"),
         ("UPDATE meta SET value = 99 WHERE key = 'schema_version'", "catalogue", "upgrade"),
+        ("UPDATE catalogue_alembic_version SET version_num = '9999'", "catalogue", "upgrade"),
         ("UPDATE meta SET value = 'x' WHERE key = 'catalogue_id'", "catalogue", "another"),
     ],
 )
@@ -120,6 +121,14 @@ def test_a_catalogue_that_is_not_ours(
     found = by_name(workspace(settings))[check]
     assert found.state is State.PROBLEM
     assert words in found.found + found.remedy
+
+
+def test_a_desk_without_its_packages(settings: Settings, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "argon2", None)  # as if it were not there
+    monkeypatch.delitem(sys.modules, "detector.review.desk", raising=False)
+    desk = by_name(workspace(settings))["desk"]
+    assert (desk.state, desk.found) == (State.OFF, "argon2 is not installed")
+    assert desk.remedy == "`pip install matchcut[review]`"
 
 
 def test_a_catalogue_that_is_damaged(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_a_copy_of_the_database_is_found(home):
 
 
 def test_what_a_reader_has_kept_in_the_log_is_found_and_mended(home, caplog, monkeypatch):
-    monkeypatch.setattr("index.catalog._BUSY_TIMEOUT_S", 0)  # wait for no reader
+    monkeypatch.setattr("index.catalog.BUSY_TIMEOUT_S", 0)  # wait for no reader
     with (
         closing(sqlite3.connect(home / "catalog.sqlite", isolation_level=None)) as reader,
         ReferenceIndex.open(home) as index,

@@ -187,7 +187,8 @@ def test_a_workspace_from_before_there_was_a_background(tmp_path, open_index):
         work = index.enroll(a_work(), {"copy": some_channel()})
         fingerprint = index.fingerprint()
     with sqlite3.connect(tmp_path / "catalog.sqlite") as database:
-        database.execute("DROP TABLE background")
+        for table in ("background", "catalogue_alembic_version"):
+            database.execute(f"DROP TABLE {table}")
     for _ in range(2):
         with open_index(tmp_path) as index:
             assert index.works() == [work]

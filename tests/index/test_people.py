@@ -444,7 +444,7 @@ def test_a_workspace_from_before_there_were_people(tmp_path, open_index):
         work = index.enroll(a_work(), {"copy": some_channel()})
         fingerprint = index.fingerprint()
     with sqlite3.connect(tmp_path / "catalog.sqlite") as database:
-        for table in ("casts", "reference_faces", "erased", "people"):
+        for table in ("casts", "reference_faces", "erased", "people", "catalogue_alembic_version"):
             database.execute(f"DROP TABLE {table}")
     database.close()
     for _ in range(2):

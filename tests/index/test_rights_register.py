@@ -243,7 +243,7 @@ def test_who_finds_another_writing_waits_then_says_so(home, database_url):
 def test_an_index_from_before_there_were_rights_gets_their_tables(home, database_url):
     engine = create_engine(database_url)
     with engine.begin() as connection:
-        for table in ("licences", "rules", "exclusions"):
+        for table in ("licences", "rules", "exclusions", "catalogue_alembic_version"):
             connection.execute(text(f"DROP TABLE {table}"))
     engine.dispose()
     with ReferenceIndex.open(home, database_url) as index:

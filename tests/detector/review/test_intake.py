@@ -190,7 +190,10 @@ def test_a_scan_that_is_cut_off_has_opened_its_cases(home: Path, folder: Path) -
     assert [case.name for case in cases(home)] == ["bikes-sped-up.mp4"]  # the first
 
 
-def test_an_upload_in_a_bucket_keeps_its_address(home: Path, folder: Path) -> None:
+def test_an_upload_in_a_bucket_keeps_its_address(
+    home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MATCHCUT_PROTOCOLS", "file,memory")
     memory = fsspec.filesystem("memory")
     memory.put(str(folder / "bunny-vertical.mp4"), "/intake/clip.mp4")
     try:
@@ -211,7 +214,7 @@ def test_a_name_that_is_no_text_is_written_out(home: Path, folder: Path) -> None
 
 
 class OnceOnly(MemoryFileSystem):  # type: ignore[misc]  # fsspec is not typed
-    """A bucket from which a file can be read once: then its permissions change, say."""
+    """A bucket from which a file can be opened once: then its permissions change, say."""
 
     protocol = "once"
     read: ClassVar[set[str]] = set()
@@ -220,14 +223,18 @@ class OnceOnly(MemoryFileSystem):  # type: ignore[misc]  # fsspec is not typed
     def _strip_protocol(cls, path: str) -> str:
         return str(super()._strip_protocol(path.removeprefix("once://")))
 
-    def get_file(self, remote: str, local: str, **options: object) -> None:
-        if remote in self.read:
-            raise PermissionError("permission denied")
-        self.read.add(remote)
-        super().get_file(remote, local, **options)
+    def open(self, remote: str, mode: str = "rb", **options: object) -> object:
+        if mode == "rb":
+            if remote in self.read:
+                raise PermissionError("permission denied")
+            self.read.add(remote)
+        return super().open(remote, mode, **options)
 
 
-def test_an_upload_that_cannot_be_hashed_does_not_stop_the_others(home: Path, folder: Path) -> None:
+def test_an_upload_that_cannot_be_hashed_does_not_stop_the_others(
+    home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MATCHCUT_PROTOCOLS", "file,once")
     fsspec.register_implementation("once", OnceOnly)
     bucket = OnceOnly()
     bucket.put(str(folder / "bunny-vertical.mp4"), "/once.mp4")
@@ -262,7 +269,7 @@ def test_what_was_said_of_submissions_is_checked_before_anything_is_scanned(
 def test_where_the_desk_is_not_installed_the_remedy_is_told(home: Path, folder: Path) -> None:
     code = (
         "import sys\n"
-        "sys.modules['alembic'] = None\n"  # as if it were not there
+        "sys.modules['argon2'] = None\n"  # as if it were not there
         "from detector.cli import app\n"
         "app(sys.argv[1:])\n"
     )
@@ -271,7 +278,7 @@ def test_where_the_desk_is_not_installed_the_remedy_is_told(home: Path, folder: 
     done = subprocess.run([*command, "--cases"], check=False, capture_output=True, text=True)
     assert done.returncode == 2
     assert (
-        done.stderr == "matchcut: the takedown desk needs alembic: `pip install matchcut[review]`\n"
+        done.stderr == "matchcut: the takedown desk needs argon2: `pip install matchcut[review]`\n"
     )
     assert subprocess.run(command, check=False, capture_output=True).returncode == 1
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from desk_examples import open_case
-from sqlalchemy import Engine, inspect, text
+from migrated import constraints_of, differences, newest, run_at_once
+from sqlalchemy import text
 
-from detector.review.database import VERSION_TABLE, ReviewDatabase, review_url
+from detector.review.database import MIGRATIONS, ReviewDatabase, review_url
 from detector.review.desk import Desk
 from detector.review.errors import DatabaseError
-from detector.review.schema import Base
+from detector.review.schema import HEAD, Base
 from detector.settings import Settings
 from index.catalog import Catalog
 
@@ -25,31 +21,18 @@ def database_url(empty_database_url):
     return empty_database_url
 
 
-def constraints_of(engine: Engine) -> dict[str, set[tuple[str, str]]]:
-    """Return what each table holds its rows to, as the database itself tells it."""
-    found = inspect(engine)
-    return {
-        table: {(str(one["name"]), one["sqltext"]) for one in found.get_check_constraints(table)}
-        for table in Base.metadata.tables
-    }
-
-
 def test_the_migrations_make_the_tables_of_the_code(database):
-    options = {
-        "compare_type": True,
-        "include_name": lambda name, kind, _: kind != "table" or name != VERSION_TABLE,
-    }
     with database.connect() as connection:
-        context = MigrationContext.configure(connection, opts=options)
-        assert compare_metadata(context, Base.metadata) == []
+        assert MIGRATIONS.revision(connection) == HEAD == newest(MIGRATIONS)
+        assert differences(connection, Base.metadata) == []
 
 
 def test_the_migrations_make_the_constraints_of_the_code(database):
-    made = constraints_of(database)
+    made = constraints_of(database, Base.metadata)
     with database.begin() as connection:
         Base.metadata.drop_all(connection)
         Base.metadata.create_all(connection)
-    assert made == constraints_of(database)
+    assert made == constraints_of(database, Base.metadata)
     assert made["review_decisions"]
 
 
@@ -65,20 +48,10 @@ def test_several_processes_may_make_it_at_once(database_url):
         "import sys; from detector.review.database import ReviewDatabase\n"
         "input(); ReviewDatabase.open(sys.argv[1]).close()"
     )
-    command = [sys.executable, "-c", code, database_url]
-    processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")  # all have imported what they need, or wait for this
-        process.stdin.flush()
-    said = [process.communicate()[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], said
+    run_at_once(code, database_url)
     database = ReviewDatabase.open(database_url)
     with database.reading() as session:
-        assert session.execute(text("SELECT * FROM review_alembic_version")).all() == [("0002",)]
+        assert session.execute(text("SELECT * FROM review_alembic_version")).all() == [(HEAD,)]
         assert session.execute(text("SELECT count(*) FROM review_audit_head")).scalar() == 1
     database.close()
 
