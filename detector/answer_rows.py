@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detector.inputs import PROTOCOLS
 from detector.moments import Moment, Where, key_frame, moment_of_work
 from detector.query import Answer, Seen
 from detector.text import clock, encodable
@@ -58,8 +59,15 @@ def in_words(rows: Sequence[Row]) -> list[dict[str, str]]:
     return [{name: one[name] for name in used} for one in cells]
 
 
-def write_frames(rows: Sequence[Row], folder: Path) -> Iterator[str]:
+def write_frames(
+    rows: Sequence[Row], folder: Path, protocols: Collection[str] = PROTOCOLS
+) -> Iterator[str]:
     """Write the frame of each row that has one as RANK-ID-TIME.jpg; yield in words what is missing.
+
+    Parameters
+    ----------
+    protocols
+        Those that addresses may have.
 
     Raises
     ------
@@ -70,7 +78,7 @@ def write_frames(rows: Sequence[Row], folder: Path) -> Iterator[str]:
     for row in rows:
         if row.moment is None:
             continue
-        jpeg, why = key_frame(row.moment, _SIDE)
+        jpeg, why = key_frame(row.moment, _SIDE, protocols)
         if jpeg is None:
             yield f"there is no picture of rank {row.rank}: {why}"
             continue

@@ -57,13 +57,13 @@ def add_background(
     """
     space = space_of(descriptor)
     index.check_space(Channel.COPY, space)
-    with source.local() as path:
-        digest = digest_of(path)
+    with source.opened(settings.protocols) as media:
+        digest = digest_of(media)
         known = index.background.find(digest, Channel.COPY, space)
         if known is not None:
             return Added(known, False, None)
         seldom = settings.model_copy(update={"rate": _RATE})
-        described = describe(path, {Channel.COPY: descriptor}, seldom, on_progress)
+        described = describe(media, {Channel.COPY: descriptor}, seldom, on_progress)
     embeddings = described.embeddings(Channel.COPY)
     if len(embeddings) == 0:
         raise UnreadableMediaError(

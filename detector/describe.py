@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -33,6 +32,7 @@ from detector.media import (
     rate_for,
     trim_borders,
 )
+from detector.remote import Media
 from detector.settings import Settings
 from detector.types import Channel, Fault, FrameCounts
 from index.embeddings import Embeddings
@@ -172,7 +172,7 @@ class _Shots:
 
 
 def describe(
-    path: Path,
+    media: Media,
     descriptors: Mapping[Channel, Descriptor],
     settings: Settings,
     on_progress: OnProgress | None = None,
@@ -213,11 +213,11 @@ def describe(
     UnreadableMediaError
         When the file gives no frame.
     """
-    info = probe(path, settings.limits)
+    info = probe(media, settings.limits)
     rate = rate_for(info.duration, settings.rate) * share
     side = round(settings.copy_size * (_CLOSELY if closely or negative else 1))
     largest = side if watch is None else max(side, FACES_SIDE)
-    sampler = open_sampler(path, rate, largest, settings.limits, windows)
+    sampler = open_sampler(media, rate, largest, settings.limits, windows)
     timings = {"decode": 0.0, "layout": 0.0, "describe": 0.0}
     times: list[float] = []
     rows = {channel: _Rows() for channel in descriptors if channel is not Channel.SEMANTIC}

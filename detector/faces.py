@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,7 @@ from detector.matching.face_quality import face_quality
 from detector.matching.face_tracks import Sighting, Track, Tracker, faces_that_agree
 from detector.matching.likeness import FaceTrack, Likenesses, decide, matches_of
 from detector.media import Frame, first_frame
+from detector.remote import Media
 from detector.settings import FaceSettings
 from detector.types import FaceCounts, Likeness, Match
 
@@ -31,7 +31,7 @@ _ALIKE = 0.3  # cosine from which two pictures that follow each other are of one
 _MOST_FACES = 24  # of one frame, the largest; those in a crowd behind them are counted only
 
 
-def read_photo(path: Path) -> npt.NDArray[np.uint8]:
+def read_photo(media: Media) -> npt.NDArray[np.uint8]:
     """Read a picture as large as faces need it, uint8 [height, width, 3] RGB.
 
     Raises
@@ -39,7 +39,7 @@ def read_photo(path: Path) -> npt.NDArray[np.uint8]:
     UnreadableMediaError
         It is none.
     """
-    return first_frame(path, _PHOTO_SIDE)
+    return first_frame(media, _PHOTO_SIDE)
 
 
 def describe_face(

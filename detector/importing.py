@@ -5,13 +5,13 @@ Every line is checked, so that a table with a wrong one changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
-from detector.inputs import InputError, Source, expand
+from detector.inputs import PROTOCOLS, InputError, Source, check_protocol, expand
 from detector.people import id_of
 from detector.rights_csv import LicenceLine, PersonLine, TableError, WorkLine
 from index.errors import CatalogError
@@ -84,11 +84,20 @@ class PeopleChanges:
     unread: Mapping[str, tuple[str, ...]]
 
 
-def plan_works(lines: Iterable[WorkLine], enrolled: Iterable[Work]) -> WorkChanges:
+def plan_works(
+    lines: Iterable[WorkLine],
+    enrolled: Iterable[Work],
+    protocols: Collection[str] = PROTOCOLS,
+) -> WorkChanges:
     """Compare a table with the works that are enrolled.
 
     A line whose id is enrolled changes what it says of the work. Any other is a film to be enrolled
     from its path.
+
+    Parameters
+    ----------
+    protocols
+        Those that addresses of films may have.
 
     Raises
     ------
@@ -113,7 +122,7 @@ def plan_works(lines: Iterable[WorkLine], enrolled: Iterable[Work]) -> WorkChang
             )
             return None if changed == work else changed
         check_id(work_id)
-        _check_film(work_id, line.path)
+        _check_film(work_id, line.path, protocols)
         paths.add(source.address, line.line)
         policy = line.policy or Policy.REVIEW
         return Film(source, work_id, line.title or None, line.owner or None, policy)
@@ -131,6 +140,7 @@ def plan_people(
     enrolled: Iterable[Person],
     sources_of: Callable[[str], Sequence[str]],
     today: date,
+    protocols: Collection[str] = PROTOCOLS,
 ) -> PeopleChanges:
     """Compare a table with the people who are enrolled.
 
@@ -141,6 +151,8 @@ def plan_people(
     ----------
     sources_of
         Tells by id which files an enrolled person's faces were read from.
+    protocols
+        Those that addresses of files may have.
     today
         A last day before it is refused, unless that is what is written down already.
 
@@ -160,7 +172,7 @@ def plan_people(
             raise ValueError(f"no id can be made of the name {line.name!r}: give one")
         ids.add(person_id, line.line)
         if person_id not in known:
-            return _photographed(line, person_id, today)
+            return _photographed(line, person_id, today, protocols)
         person = known[person_id]
         changed = replace(
             person,
@@ -234,7 +246,9 @@ def check_last_day(day: date, today: date) -> None:
         )
 
 
-def _photographed(line: PersonLine, person_id: str, today: date) -> Photographed:
+def _photographed(
+    line: PersonLine, person_id: str, today: date, protocols: Collection[str]
+) -> Photographed:
     until = line.retain_until
     if until is None or not (line.name and line.authority and line.files):
         lacking = [
@@ -259,16 +273,18 @@ def _photographed(line: PersonLine, person_id: str, today: date) -> Photographed
     for file in line.files:
         if "://" not in file and not Path(file).exists():
             raise ValueError(f"{file}: no such file")
-    sources = expand(line.files, pictures=True)
+    sources = expand(line.files, protocols, pictures=True)
     if not sources:
         raise ValueError(f"no photo or video in {', '.join(line.files)}")
     return Photographed(person, tuple(sources))
 
 
-def _check_film(work_id: str, path: str) -> None:
+def _check_film(work_id: str, path: str, protocols: Collection[str]) -> None:
     if not path:
         raise ValueError(f"{work_id!r} is not enrolled, and there is no path to enrol it from")
-    if "://" not in path and not Path(path).is_file():
+    if "://" in path:
+        check_protocol(path, protocols)
+    elif not Path(path).is_file():
         what = "is a folder; give each film a line" if Path(path).is_dir() else "no such file"
         raise ValueError(f"{path}: {what}")
 

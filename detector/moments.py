@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from detector.inputs import Source
+from detector.inputs import PROTOCOLS, Source
 from detector.report_pictures import Footage, jpeg_of
 from detector.timeline import Interval
 from detector.types import Channel
@@ -149,18 +149,22 @@ def find_alike(uploads: UploadShots, clip: Embeddings, limit: int, shots: int) -
     return moments
 
 
-def key_frame(moment: Moment, short_side: int) -> tuple[bytes | None, str]:
+def key_frame(
+    moment: Moment, short_side: int, protocols: Collection[str] = PROTOCOLS
+) -> tuple[bytes | None, str]:
     """Return what is on screen at a moment as a JPEG file; else None, and why in words.
 
     Parameters
     ----------
     short_side
         Pixels of the picture's shorter side, at most.
+    protocols
+        Those that addresses may have.
     """
     why = ""
     for source in (moment.source, *moment.more_sources):
         role = "reference file" if moment.where is Where.WORK else "upload"
-        footage = Footage(role, source)
+        footage = Footage(role, source, protocols)
         frame = footage.frame(moment.time, short_side)
         if frame is not None:
             return jpeg_of(frame), ""

@@ -33,6 +33,7 @@ from detector.matching.likeness import (
     shipped_cohort,
 )
 from detector.media import Frame, Sampler, grab, is_still, probe, rate_for
+from detector.remote import Media
 from detector.settings import Settings
 from detector.text import encodable
 from detector.types import Box
@@ -86,16 +87,16 @@ def describe_reference(
     NoFaceError
         There is no usable face, or there are several and nothing says which.
     """
-    with source.local() as path:
-        digest = digest_of(path)
+    with source.opened(settings.protocols) as media:
+        digest = digest_of(media)
         name = encodable(source.address)
-        if is_still(path):
-            vector, crop = _photo(path, descriptor, which)
+        if is_still(media):
+            vector, crop = _photo(media, descriptor, which)
             return Described((ReferenceFace(vector, crop, name, digest),), None)
-        tracks, problem = _clip(path, descriptor, settings, which, on_progress)
+        tracks, problem = _clip(media, descriptor, settings, which, on_progress)
         # The best pictures, spread over the clip.
         tracks = sorted(tracks, key=lambda track: -track.faces)[:_MOST_OF_CLIP]
-        pictures = grab(path, [track.time for track in tracks], SHORT_SIDE)
+        pictures = grab(media, [track.time for track in tracks], SHORT_SIDE)
         faces = [
             ReferenceFace(track.vector, crop_face(picture, track.box), name, digest, track.time)
             for track, picture in zip(tracks, pictures, strict=True)
@@ -145,9 +146,9 @@ def crop_face(
 
 
 def _photo(
-    path: Path, descriptor: FaceDescriptor, which: str | None
+    media: Media, descriptor: FaceDescriptor, which: str | None
 ) -> tuple[npt.NDArray[np.float32], bytes]:
-    image = read_photo(path)
+    image = read_photo(media)
     found = [face for face in descriptor.find(image) if face.score >= _SURE]
     described = [(face, describe_face(descriptor, image, face)) for face in found]
     usable = [(face, vector) for face, vector in described if vector is not None]
@@ -169,16 +170,16 @@ def _photo(
 
 
 def _clip(
-    path: Path,
+    media: Media,
     descriptor: FaceDescriptor,
     settings: Settings,
     which: str | None,
     on_progress: OnProgress | None,
 ) -> tuple[list[FaceTrack], str | None]:
     """Return the tracks of the one person that a clip shows."""
-    info = probe(path, settings.limits)
+    info = probe(media, settings.limits)
     rate = rate_for(info.duration, settings.rate)
-    sampler = Sampler(path, rate, SHORT_SIDE, settings.limits)
+    sampler = Sampler(media, rate, SHORT_SIDE, settings.limits)
     watch = FaceWatch(descriptor, least_score=_SURE)
     frames: list[Frame] = []
     for frame in sampler:

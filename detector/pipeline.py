@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from detector.matching import above, with_cast
 from detector.matching.likeness import appearances_above
 from detector.media import UnreadableMediaError
 from detector.passes import look_twice
+from detector.remote import Media
 from detector.replaced import mark_replaced, mark_strangers_to_cast
 from detector.rights import Circumstances, judge, judge_likeness
 from detector.search import LookAlikes, Matching, is_worth_a_look, nearest, timed, too_ordinary
@@ -48,6 +49,18 @@ class Enrolled:
     problem: str | None  # what could not be read of the film, None if all was
 
 
+@dataclass(frozen=True, slots=True)
+class FilmSeen:
+    """What was seen in a film, to be enrolled."""
+
+    digest: str  # SHA-256 of its file
+    channels: Mapping[Channel, ChannelEmbeddings]  # those that it did not have
+    duration: float
+    sampled: int  # frames
+    uniform: int  # of these
+    problem: str | None = None  # what could not be read of it
+
+
 def enroll(
     source: Source,
     index: ReferenceIndex,
@@ -71,10 +84,30 @@ def enroll(
     index.errors.ReferenceIndexError
         When the index refuses it: id taken, another descriptor's vectors, busy.
     """
+    seen = look_at_film(source, index, descriptors, settings, on_progress)
+    return enroll_seen(
+        source, seen, index, work_id=work_id, title=title, owner=owner, policy=policy
+    )
+
+
+def look_at_film(
+    source: Source,
+    index: ReferenceIndex,
+    descriptors: Mapping[Channel, Descriptor],
+    settings: Settings,
+    on_progress: OnProgress | None = None,
+) -> FilmSeen:
+    """Describe a film in the channels that it does not have yet; nothing is written.
+
+    Raises
+    ------
+    InputError, UnreadableMediaError, NothingToMatchError, SpaceMismatchError
+        See `enroll`.
+    """
     for channel, descriptor in descriptors.items():
         index.check_space(channel, space_of(descriptor))
-    with source.local() as path:
-        digest = digest_of(path)
+    with source.opened(settings.protocols) as media:
+        digest = digest_of(media)
         known = index.find_digest(digest)
         missing = {
             channel: descriptor
@@ -82,34 +115,58 @@ def enroll(
             if known is None or channel not in index.channels(known.number)
         }
         if known is not None and not missing:
-            return Enrolled(known, (), None)
-        described = describe(path, missing, settings, on_progress)
+            return FilmSeen(digest, {}, known.duration, known.frames_sampled, known.frames_uniform)
+        described = describe(media, missing, settings, on_progress)
     counts = described.frames
     if counts.sampled == counts.uniform:
         raise NothingToMatchError(
             f"all {counts.sampled} sampled frames are uniform (black, one colour, test card), so "
             "nothing could be recognised"
         )
-    contents = {
-        str(channel): ChannelEmbeddings(space_of(descriptor), described.embeddings(channel))
-        for channel, descriptor in missing.items()
-    }
+    return FilmSeen(
+        digest,
+        {
+            channel: ChannelEmbeddings(space_of(descriptor), described.embeddings(channel))
+            for channel, descriptor in missing.items()
+        },
+        described.duration,
+        counts.sampled,
+        counts.uniform,
+        described.problem,
+    )
+
+
+def enroll_seen(
+    source: Source,
+    seen: FilmSeen,
+    index: ReferenceIndex,
+    *,
+    work_id: str | None = None,
+    title: str | None = None,
+    owner: str | None = None,
+    policy: Policy = Policy.REVIEW,
+) -> Enrolled:
+    """Protect a film that was described, see `enroll`."""
+    known = index.find_digest(seen.digest)
     if known is not None:
-        for name, content in contents.items():
+        there = index.channels(known.number)
+        added = {name: content for name, content in seen.channels.items() if name not in there}
+        for name, content in added.items():
             index.add_channel(known.number, name, content)
-        return Enrolled(known, tuple(missing), described.problem)
+        return Enrolled(known, tuple(added), seen.problem)
     work = NewWork(
         id=work_id or source.stem,
         title=title or source.stem,
         owner=owner,
         policy=policy,
         source=source.address,
-        digest=digest,
-        duration=described.duration,
-        frames_sampled=counts.sampled,
-        frames_uniform=counts.uniform,
+        digest=seen.digest,
+        duration=seen.duration,
+        frames_sampled=seen.sampled,
+        frames_uniform=seen.uniform,
     )
-    return Enrolled(index.enroll(work, contents), tuple(missing), described.problem)
+    contents = {str(name): content for name, content in seen.channels.items()}
+    return Enrolled(index.enroll(work, contents), tuple(seen.channels), seen.problem)
 
 
 def scan(
@@ -155,12 +212,12 @@ def scan(
         for channel in descriptors
     }
     try:
-        with source.local() as path:
+        with source.opened(settings.protocols) as media:
             watch = None
             if before is not None and faces is None and not is_worth_a_look(before, index):
                 described = before
             else:
-                described, watch = _look(path, index, descriptors, settings, faces, on_progress)
+                described, watch = _look(media, index, descriptors, settings, faces, on_progress)
                 on_described(described)
             upload = Circumstances(
                 today or datetime.now(UTC).date(), described.duration, submission
@@ -170,7 +227,7 @@ def scan(
             if _looks_negative(described, index, settings):
                 copy = {Channel.COPY: descriptors[Channel.COPY]}
                 windows = described.windows
-                negative = describe(path, copy, settings, negative=True, windows=windows)
+                negative = describe(media, copy, settings, negative=True, windows=windows)
                 views[Channel.COPY] = views[Channel.COPY].joined(negative.views[Channel.COPY])
                 for stage, seconds in negative.timings.items():
                     timings[stage] += seconds
@@ -184,7 +241,7 @@ def scan(
                 point = settings.copy_channel.min_score
                 matching = Matching(descriptors[Channel.COPY], index, settings, timings)
                 found = matching.aligned(views[Channel.COPY], described.duration)
-                for match, work in matching.verified(found, path):
+                for match, work in matching.verified(found, media):
                     kept = above(match, lowest[Channel.COPY])
                     if kept is None:
                         continue
@@ -194,7 +251,7 @@ def scan(
                         if one.score >= point
                     ]
                     if seen is not None:
-                        kept = seen.in_copy(kept, work, path)
+                        kept = seen.in_copy(kept, work, media)
                     rights = index.rights.of(Kind.WORK, work.number)
                     flags.append(judge(kept, work, point, rights, upload))
             if described.shots is not None:
@@ -263,7 +320,7 @@ def _look_alikes(
 
 
 def _look(
-    path: Path,
+    media: Media,
     index: ReferenceIndex,
     descriptors: Mapping[Channel, Descriptor],
     settings: Settings,
@@ -279,7 +336,7 @@ def _look(
         watch = None if faces is None else FaceWatch(faces.descriptor)
         only_copies = in_passes and share == 1.0  # shots were seen at a glance
         return describe(
-            path,
+            media,
             {Channel.COPY: descriptors[Channel.COPY]} if only_copies else descriptors,
             settings,
             on_progress,
@@ -321,6 +378,7 @@ class _Seen:
         self._faces = faces
         self._index = index
         self._lowest = settings.face_channel.min_score
+        self._protocols = settings.protocols
         self._people = {person.id: person for person in faces.likenesses.gallery.people}
         self._matches, self.counts = watch.people(faces.likenesses, settings.face_channel)
         timings["faces"] = watch.seconds
@@ -351,11 +409,13 @@ class _Seen:
                 words[person_id] = f"{name}, of its cast, is seen as well ({start} - {end})"
         return with_cast(match, words)
 
-    def in_copy(self, match: Match, work: Work, path: Path) -> Match:
+    def in_copy(self, match: Match, work: Work, media: Media) -> Match:
         """Say of the segments of a copy whether their faces are the film's."""
         with timed(self._timings, "faces"):
-            film = Path(work.source)
-            match = mark_replaced(match, self._watch.tracks, path, film, self._faces.descriptor)
+            descriptor = self._faces.descriptor
+            # If the film is gone, or cannot be reached, nothing is concluded.
+            with suppress(InputError), Source(work.source).opened(self._protocols) as film:
+                match = mark_replaced(match, self._watch.tracks, media, film, descriptor)
             names = {person.id: person.name for person in self._people.values()}
             cast = self._index.people.cast(work.number)
             return mark_strangers_to_cast(match, self._matches, names, cast)

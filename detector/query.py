@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from detector.media import (
 )
 from detector.moments import Moment, Where, find_alike, find_in_uploads, find_moments
 from detector.pipeline import scan
+from detector.remote import Media
 from detector.settings import Settings
 from detector.types import Channel, Likeness, ScanResult, Status
 from detector.upload_shots import UploadShots
@@ -136,13 +136,13 @@ class Questions:
             The file cannot be read, or is a still that shows nothing.
         """
         source = Source(name)
-        with source.local() as path:
-            still = _still(path, self._settings)
+        with source.opened(self._settings.protocols) as media:
+            still = _still(media, self._settings)
             if still is None:
-                return self._ask_clip(source, path, wanted, on_progress)
+                return self._ask_clip(source, media, wanted, on_progress)
             seen = []
             if self._faces is not None and wanted.works:
-                seen = _seen(path, self._faces, self._settings)
+                seen = _seen(media, self._faces, self._settings)
         vectors = {
             channel: descriptor.describe([still])[0]
             for channel, descriptor in self._descriptors.items()
@@ -166,7 +166,7 @@ class Questions:
         return Answer(moments=tuple(moments), left_out=uploads.left_out)
 
     def _ask_clip(
-        self, source: Source, path: Path, wanted: Wanted, on_progress: OnProgress | None
+        self, source: Source, media: Media, wanted: Wanted, on_progress: OnProgress | None
     ) -> Answer:
         described: list[Described] = []
         result = None
@@ -186,7 +186,7 @@ class Questions:
                 raise UnreadableMediaError(f"{source.name}: {result.reason}")
         elif semantic is not None:
             only = {Channel.SEMANTIC: semantic}
-            described.append(describe(path, only, self._settings, on_progress))
+            described.append(describe(media, only, self._settings, on_progress))
         shots = described[0].shots if described else None
         if not wanted.uploads or shots is None:
             return Answer(result)
@@ -201,20 +201,20 @@ class Questions:
         return uploads
 
 
-def _still(path: Path, settings: Settings) -> npt.NDArray[np.uint8] | None:
+def _still(media: Media, settings: Settings) -> npt.NDArray[np.uint8] | None:
     """Return the picture of a file that holds a single one; None for a video."""
-    if not is_still(path):
+    if not is_still(media):
         return None
-    image = first_frame(path, settings.copy_size)
+    image = first_frame(media, settings.copy_size)
     if is_uniform(image):
         raise UnreadableMediaError("the picture is uniform, so nothing could be recognised")
     return trim_borders(image)
 
 
-def _seen(path: Path, faces: FaceChannel, settings: Settings) -> list[Seen]:
+def _seen(media: Media, faces: FaceChannel, settings: Settings) -> list[Seen]:
     """Look for people in a still as in a video of one frame."""
     watch = FaceWatch(faces.descriptor)
-    watch.look([Frame(0.0, read_photo(path))])
+    watch.look([Frame(0.0, read_photo(media))])
     watch.finish()
     matches, _ = watch.people(faces.likenesses, settings.face_channel)
     names = {person.id: person.name for person in faces.likenesses.gallery.people}

@@ -84,10 +84,10 @@ def reembed(
     index.errors.ReferenceIndexError
         As for `Restaging.stage`; `UnknownWorkError` if the work has been removed meanwhile.
     """
-    with Source(work.source).local() as path:
-        if digest_of(path) != work.digest:
+    with Source(work.source).opened(settings.protocols) as media:
+        if digest_of(media) != work.digest:
             raise InputError("this is not the file that was enrolled: its content is another")
-        described = describe(path, {Channel.SEMANTIC: descriptor}, settings, on_progress)
+        described = describe(media, {Channel.SEMANTIC: descriptor}, settings, on_progress)
     content = ChannelEmbeddings(space_of(descriptor), described.embeddings(Channel.SEMANTIC))
     index.restaging.stage(Channel.SEMANTIC, work.number, content)
     return described.problem

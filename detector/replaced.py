@@ -20,6 +20,7 @@ from detector.faces import SHORT_SIDE, describe_face
 from detector.matching.geometry import map_points, register
 from detector.matching.likeness import FaceTrack
 from detector.media import UnreadableMediaError, grab
+from detector.remote import Media
 from detector.types import Appearance, Box, Likeness, Match, Segment
 
 REPLACED = "face replaced"
@@ -34,7 +35,11 @@ _LEAST_CONFIDENCE = 0.5  # of the registration
 
 
 def mark_replaced(
-    match: Match, tracks: Sequence[FaceTrack], upload: Path, film: Path, descriptor: FaceDescriptor
+    match: Match,
+    tracks: Sequence[FaceTrack],
+    upload: Media,
+    film: Media,
+    descriptor: FaceDescriptor,
 ) -> Match:
     """Add ``face replaced`` to the edits of segments in which a face is not the film's.
 
@@ -103,7 +108,7 @@ def _shared(track: FaceTrack, segment: Segment) -> float:
 
 
 def _is_replaced(
-    track: FaceTrack, segment: Segment, upload: Path, film: Path, descriptor: FaceDescriptor
+    track: FaceTrack, segment: Segment, upload: Media, film: Media, descriptor: FaceDescriptor
 ) -> bool:
     start = max(track.start, segment.query_start)
     end = min(track.end, segment.query_end)
@@ -114,7 +119,7 @@ def _is_replaced(
     found = 0
     for time, ref_time in zip(times.tolist(), ref_times.tolist(), strict=True):
         try:
-            if not film.is_file():
+            if isinstance(film, Path) and not film.is_file():
                 return False
             (ours,), (theirs,) = (
                 grab(upload, [time], SHORT_SIDE),

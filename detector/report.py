@@ -8,7 +8,7 @@ markup is `templates/report.html`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 import jinja2
 
+from detector.inputs import PROTOCOLS
 from detector.output import faces_in_words
 from detector.report_people import (
     APPEARANCES_PER_PERSON,
@@ -57,6 +58,7 @@ def report_scan(
     results: Sequence[ScanResult],
     index: ReferenceIndex,
     cipher: Cipher | None = None,
+    protocols: Collection[str] = PROTOCOLS,
 ) -> None:
     """Write the report of a scan that was made just now with this index; see `write_report`.
 
@@ -64,6 +66,8 @@ def report_scan(
     ----------
     cipher
         Of the enrolled faces, to show these beside the upload's; None: they are not shown.
+    protocols
+        Those that addresses of footage may have.
     """
     works = {
         work.id: ReportedWork(work.id, work.title, work.owner, work.duration, work.source)
@@ -74,7 +78,15 @@ def report_scan(
     if any(Channel.FACE in result.channels for result in results):
         versions[Channel.FACE] = str(index.people.space())
     people = reported_people(results, index.people, cipher)
-    write_report(path, results, works, people, created=datetime.now(UTC), versions=versions)
+    write_report(
+        path,
+        results,
+        works,
+        people,
+        created=datetime.now(UTC),
+        versions=versions,
+        protocols=protocols,
+    )
 
 
 def write_report(
@@ -85,6 +97,7 @@ def write_report(
     *,
     created: datetime,
     versions: Mapping[str, str],
+    protocols: Collection[str] = PROTOCOLS,
 ) -> None:
     """Write the report of a scan; what was at `path` is replaced once the new one is whole.
 
@@ -103,6 +116,8 @@ def write_report(
         When the scan was made.
     versions
         What it was made with: name of a program, model or index -> version.
+    protocols
+        Those that addresses of footage may have.
 
     Raises
     ------
@@ -128,7 +143,7 @@ def write_report(
     stream = environment.get_template("report.html").stream(
         name_of=names.__getitem__,
         count=len(results),
-        uploads=[_shown(result, names, works, people, budget) for result in flagged],
+        uploads=[_shown(result, names, works, people, budget, protocols) for result in flagged],
         partial=[result for result in results if result.status is Status.PARTIAL],
         unreadable=[result for result in results if result.status is Status.UNREADABLE],
         clear=[result for result in others if result.status is Status.OK],
@@ -227,6 +242,7 @@ def _shown(
     works: Mapping[str, ReportedWork],
     people: Mapping[str, ReportedPerson],
     budget: _Budget,
+    protocols: Collection[str],
 ) -> ShownUpload:
     flags = sorted(result.flags, key=lambda f: (f.verdict.rank, f.match.score), reverse=True)
     matches: list[ShownMatch | ShownPerson] = []
@@ -235,19 +251,25 @@ def _shown(
             seen = likely(flag)
             most = budget.take(min(APPEARANCES_PER_PERSON, len(seen)))
             seconds = covered((one.start, one.end) for one in seen)
-            matches.append(show_person(result, flag, people.get(flag.match.ref_id), most, seconds))
+            person = people.get(flag.match.ref_id)
+            matches.append(show_person(result, flag, person, most, seconds, protocols))
         else:
-            matches.append(_shown_match(result, flag, works.get(flag.match.ref_id), budget))
+            work = works.get(flag.match.ref_id)
+            matches.append(_shown_match(result, flag, work, budget, protocols))
     others = tuple(flag for flag in flags if not flag.verdict.is_flagged)
     return ShownUpload(result, names[result.source], tuple(matches), others)
 
 
 def _shown_match(
-    result: ScanResult, flag: Flag, work: ReportedWork | None, budget: _Budget
+    result: ScanResult,
+    flag: Flag,
+    work: ReportedWork | None,
+    budget: _Budget,
+    protocols: Collection[str],
 ) -> ShownMatch:
     segments = flag.match.segments
-    upload = Footage("upload", result.source)
-    reference = Footage("reference file", work.source if work else None)
+    upload = Footage("upload", result.source, protocols)
+    reference = Footage("reference file", work.source if work else None, protocols)
     shown = []
     for segment, chosen in zip(segments, choose_pairs(flag.match), strict=True):
         pairs = [

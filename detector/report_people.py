@@ -7,7 +7,7 @@ them is probably somebody else's, who never agreed to be in a file.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from detector.faces import SHORT_SIDE
@@ -138,7 +138,12 @@ def likely(flag: Flag) -> list[Appearance]:
 
 
 def show_person(
-    result: ScanResult, flag: Flag, person: ReportedPerson | None, most: int, seconds: float
+    result: ScanResult,
+    flag: Flag,
+    person: ReportedPerson | None,
+    most: int,
+    seconds: float,
+    protocols: Collection[str],
 ) -> ShownPerson:
     """Choose what to show of a person, the surest appearances first, and take the pictures.
 
@@ -148,11 +153,13 @@ def show_person(
         Appearances that may have pictures.
     seconds
         In which the person is likely seen.
+    protocols
+        Those that the upload's address may have.
     """
     numbered = list(enumerate(likely(flag), 1))
     surest = sorted(numbered, key=lambda one: -one[1].score)[:most]
     chosen = {number for number, _ in surest}
-    upload = Footage("upload", result.source)
+    upload = Footage("upload", result.source, protocols)
     shown = []
     for number, one in numbered:
         if number in chosen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from detector.inputs import PROTOCOLS, InputError, Source, check_protocol
 from detector.media import UnreadableMediaError, grab
 from detector.text import clock
 
@@ -51,8 +53,10 @@ def jpeg_of(image: npt.NDArray[np.uint8]) -> bytes:
     return jpeg.tobytes()
 
 
-def why_missing(role: str, source: str | None) -> str | None:
-    """Say why a file is not there to be looked at; None if it is.
+def why_missing(
+    role: str, source: str | None, protocols: Collection[str] = PROTOCOLS
+) -> str | None:
+    """Say why a file is not there to be looked at; None if it is, or if its server has to be asked.
 
     Parameters
     ----------
@@ -60,14 +64,26 @@ def why_missing(role: str, source: str | None) -> str | None:
         What the file is to the reader, as in "The upload is no longer at ...".
     source
         Path or URL; None if it is not known.
+    protocols
+        Those that an address may have.
     """
     if source is None:
         return "The catalogue does not know this work's reference file."
     if "://" in source:
-        return f"The {role} is not on this machine: {source}"
-    if not Path(source).is_file():
+        try:
+            check_protocol(source, protocols)
+        except InputError as error:
+            return f"The {role} is at {source}: {error}"
+    elif not Path(source).is_file():
         return f"The {role} is no longer at {source}"
     return None
+
+
+def why_not_here(role: str, source: str) -> str | None:
+    """Say why a file is not on this machine; None if it is."""
+    if "://" in source:
+        return f"The {role} is not on this machine: {source}"
+    return why_missing(role, source)
 
 
 class Footage:
@@ -79,11 +95,16 @@ class Footage:
         What the file is to the reader, as in "The upload is no longer at ...".
     source
         Path or URL; None if it is not known.
+    protocols
+        Those that an address may have.
     """
 
-    def __init__(self, role: str, source: str | None) -> None:
+    def __init__(
+        self, role: str, source: str | None, protocols: Collection[str] = PROTOCOLS
+    ) -> None:
         self.role = role
         self.source = source
+        self._protocols = protocols
         self.notes: tuple[str, ...] = ()
 
     def frame(self, time: float, short_side: int) -> npt.NDArray[np.uint8] | None:
@@ -91,13 +112,14 @@ class Footage:
 
         None if it cannot be had; then the notes say why.
         """
-        problem = why_missing(self.role, self.source)
+        problem = why_missing(self.role, self.source, self._protocols)
         if problem is not None:
             self.notes = (problem,)
             return None
         try:
-            return grab(Path(self.source or ""), [time], short_side)[0]
-        except (UnreadableMediaError, OSError) as error:
+            with Source(self.source or "").opened(self._protocols) as media:
+                return grab(media, [time], short_side)[0]
+        except (InputError, UnreadableMediaError, OSError) as error:
             self.notes += (f"The {self.role} gives no picture at {clock(time)}: {error}",)
         return None
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +20,7 @@ import numpy.typing as npt
 from detector.background import background_of
 from detector.describe import Described
 from detector.descriptors import Descriptor, space_of
+from detector.inputs import InputError, Source
 from detector.matching import (
     Background,
     Candidate,
@@ -34,6 +34,7 @@ from detector.matching import (
     rank_candidates,
     similar_pairs,
 )
+from detector.remote import Media
 from detector.settings import Settings
 from detector.timeline import Interval
 from detector.types import Channel, Match
@@ -116,15 +117,15 @@ class Matching:
                     found.append((match, work))
         return found
 
-    def verified(self, found: list[tuple[Match, Work]], path: Path) -> list[tuple[Match, Work]]:
-        """Look again at the pictures of matches, in the upload's file, where that may tell."""
+    def verified(self, found: list[tuple[Match, Work]], upload: Media) -> list[tuple[Match, Work]]:
+        """Look again at pictures of matches, in the upload and the films, where that may tell."""
         if not found or self._thresholds.confirmed_score is None:
             return found
         with (
             timed(self._timings, "verify"),
             ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="verify") as pool,
         ):
-            matches = list(pool.map(lambda one: self._verified(one[0], one[1], path), found))
+            matches = list(pool.map(lambda one: self._verified(one[0], one[1], upload), found))
         return [(match, work) for match, (_, work) in zip(matches, found, strict=True)]
 
     def _candidates(self, query: Views) -> list[Candidate]:
@@ -151,11 +152,15 @@ class Matching:
         """Whether a match may turn out to be a copy."""
         return match.score >= self._thresholds.verify_from
 
-    def _verified(self, match: Match, work: Work, path: Path) -> Match:
+    def _verified(self, match: Match, work: Work, upload: Media) -> Match:
         if not self.is_worth_verifying(match):
             return match
         ref = self._index.embeddings(work.number, Channel.COPY)
-        return verify(match, path, Path(work.source), ref, self._descriptor, self._thresholds)
+        try:
+            with Source(work.source).opened(self._settings.protocols) as film:
+                return verify(match, upload, film, ref, self._descriptor, self._thresholds)
+        except InputError:  # the film is gone, or cannot be reached: nothing is concluded
+            return match
 
 
 class LookAlikes:

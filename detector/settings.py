@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
 from detector.decoding.records import Limits
+from detector.inputs import PROTOCOLS
 from detector.types import Channel, Mode
+from index.vector_service import BUILD, INDEX, PATIENCE_S, SEARCH, VectorService
 
 SETTINGS_FILE = "matchcut.toml"
 
@@ -104,6 +107,26 @@ class FaceSettings(BaseModel):
     )
 
 
+class MilvusSettings(BaseModel):
+    """How a Milvus is used, if vectors are kept on one; see `index.vector_service`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    index: str = Field(
+        default=INDEX, description="Kind of the collections' index, in Milvus' words."
+    )
+    build: dict[str, Any] = Field(default=dict(BUILD), description="Parameters of building it.")
+    search: dict[str, Any] = Field(default=dict(SEARCH), description="Parameters of searching it.")
+    replicas: int = Field(
+        default=1,
+        description="Copies in memory, each on a machine of its own, that share searches.",
+        ge=1,
+    )
+    patience: float = Field(
+        default=PATIENCE_S, description="Seconds to wait for a Milvus that does not answer.", ge=0
+    )
+
+
 # SSCD: unrelated frames of real clips stay under 0.30; takes in the same set-up reach 0.58, rarely
 # 0.86; copies cropped to half the side have a median of 0.57, letterboxed ones of 0.86.
 # The weights are from `scripts/calibrate` (2026-11-23, 598 segments of 672 uploads of two seeds, 32
@@ -137,6 +160,11 @@ _SEMANTIC = LookAlikeSettings(usual=0.75, alike=0.2, alone=0.4, min_score=0.5)
 _FACE = FaceSettings(min_score=0.9, resembles_from=0.2)
 
 
+def _split(value: object) -> object:
+    """Take names separated by commas apart."""
+    return value.replace(",", " ").lower().split() if isinstance(value, str) else value
+
+
 def _default_home() -> Path:
     return Path(platformdirs.user_data_dir("matchcut"))
 
@@ -163,6 +191,17 @@ class Settings(BaseSettings):
     )
     database_url: str | None = Field(
         None, description="SQLAlchemy URL of the catalogue; SQLite in the workspace if not set."
+    )
+    vectors: str | None = Field(
+        None,
+        description="milvus://[USER:PASSWORD@]HOST[:PORT][/DATABASE], where vectors are searched; "
+        "FAISS files in the workspace if not set.",
+    )
+    milvus: MilvusSettings = Field(MilvusSettings(), description="How that is used.")
+    protocols: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        PROTOCOLS,
+        description="Of addresses that are read, separated by commas; `http` and `https` are not "
+        "among them unless they are added.",
     )
     channels: str = Field(
         "auto", description="`auto`, or channels by name, separated by commas: copy,semantic,face."
@@ -267,6 +306,22 @@ class Settings(BaseSettings):
     def channel(self, channel: Channel) -> ChannelSettings | LookAlikeSettings:
         """Return the thresholds of a channel that works are matched in."""
         return self.copy_channel if channel is Channel.COPY else self.semantic_channel
+
+    @property
+    def vector_service(self) -> VectorService | None:
+        """Where vectors are searched, if not in the workspace.
+
+        Raises
+        ------
+        VectorServiceError
+            `vectors` is no address of such a service.
+        """
+        if not self.vectors:
+            return None
+        how = self.milvus
+        return VectorService(
+            self.vectors, how.index, how.build, how.search, how.replicas, how.patience
+        )
 
     @classmethod
     def settings_customise_sources(

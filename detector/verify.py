@@ -22,6 +22,7 @@ from detector.matching.coarse import follow
 from detector.matching.explain import name_edits
 from detector.matching.geometry import Picture, confirm, register
 from detector.media import UnreadableMediaError, grab, is_uniform, trim_borders
+from detector.remote import Media
 from detector.settings import ChannelSettings
 from detector.types import Match, Segment
 from index.embeddings import Embeddings
@@ -35,8 +36,8 @@ _SAME = 0.5  # cosine of a frame of the work to what was stored of it near that 
 
 def verify(
     match: Match,
-    upload: Path,
-    film: Path,
+    upload: Media,
+    film: Media,
     ref: Embeddings,
     descriptor: Descriptor,
     settings: ChannelSettings,
@@ -76,11 +77,11 @@ def _verified(
 
 
 def _pictures(
-    segment: Segment, upload: Path, film: Path, ref: Embeddings, descriptor: Descriptor
+    segment: Segment, upload: Media, film: Media, ref: Embeddings, descriptor: Descriptor
 ) -> list[tuple[Picture, Picture]]:
     """Fetch frame pairs, (upload, work), along a segment; none if the film is not the work."""
     try:
-        if not film.is_file():
+        if isinstance(film, Path) and not film.is_file():
             return []
     except OSError:  # a folder that may not be read, a name too long: as good as gone
         return []

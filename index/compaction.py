@@ -16,7 +16,7 @@ import filelock
 from sqlalchemy.exc import DBAPIError
 
 from index.errors import ReferenceIndexError
-from index.search_index import SearchIndex
+from index.searching import ChannelSearch
 from index.turns import SHORT_WAIT_S, acquire
 
 _WAITING = (
@@ -46,7 +46,7 @@ class Compactor:
     def __init__(
         self,
         home: Path,
-        search: SearchIndex,
+        search: ChannelSearch,
         turn: Callable[[], AbstractContextManager[None]],
         sweep: Callable[[], object],
     ) -> None:

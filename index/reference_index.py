@@ -2,7 +2,8 @@
 
 A home folder holds ``catalog.sqlite`` (unless the catalogue is in another database),
 ``embeddings/`` (the truth), ``background/`` (embeddings of ordinary footage), ``vectors/`` (FAISS
-files, derived), ``catalogue-id`` (which catalogue these files belong to), and two locks.
+files, derived, unless vectors are searched on a Milvus), ``catalogue-id`` (which catalogue these
+files belong to), and two locks.
 
 What is written in which order makes every crash harmless: embeddings files, then the catalogue's
 row, then the FAISS file. A file without a row is an orphan, which nothing reads and the next
@@ -44,12 +45,14 @@ from index.errors import (
 )
 from index.faiss_structures import SIZES, Sizes
 from index.files import write_atomically
+from index.milvus_index import MilvusIndex
 from index.people import People
 from index.recently_read import RecentlyRead
 from index.records import EmbeddingsFile, NewWork, Work
 from index.restaging import Restaging
 from index.rights import RightsRegister
 from index.search_index import SearchIndex
+from index.searching import ChannelSearch
 from index.turns import turn
 from index.upkeep import (
     BACKGROUND,
@@ -63,6 +66,7 @@ from index.upkeep import (
     sweep_orphans,
 )
 from index.uploads import KeptUploads
+from index.vector_service import VectorService
 from index.vectors import Hits
 
 LOCK_TIMEOUT_S = 60.0
@@ -79,7 +83,12 @@ class ReferenceIndex:
     """
 
     def __init__(
-        self, home: Path, catalog: Catalog, lock: filelock.BaseFileLock, sizes: Sizes
+        self,
+        home: Path,
+        catalog: Catalog,
+        lock: filelock.BaseFileLock,
+        sizes: Sizes,
+        vectors: VectorService | None,
     ) -> None:
         self.home = home
         self._catalog = catalog
@@ -89,7 +98,9 @@ class ReferenceIndex:
         self._uploads = KeptUploads(home, catalog)
         self._rights = RightsRegister(catalog, write)
         self._background = BackgroundFootage(home, catalog, write)
-        self._search = SearchIndex(home, catalog, sizes)
+        self._search: ChannelSearch = SearchIndex(home, catalog, sizes)
+        if vectors is not None:
+            self._search = MilvusIndex(home, catalog, vectors, write)
         self._recently = RecentlyRead()
         self._compactor = Compactor(
             home, self._search, write, partial(sweep_orphans, home, catalog)
@@ -103,6 +114,7 @@ class ReferenceIndex:
         home: Path,
         database_url: str | None = None,
         *,
+        vectors: VectorService | None = None,
         lock_timeout: float = LOCK_TIMEOUT_S,
         sizes: Sizes = SIZES,
     ) -> ReferenceIndex:
@@ -114,6 +126,8 @@ class ReferenceIndex:
             Workspace folder.
         database_url
             SQLAlchemy URL of the catalogue; None for the SQLite file in `home`.
+        vectors
+            Where vectors are searched; None for FAISS files in `home`.
         lock_timeout
             Seconds to wait for another process that is writing.
         sizes
@@ -152,7 +166,7 @@ class ReferenceIndex:
                 f"the files in {home} belong to another catalogue than {catalog.address}: give "
                 "the database they were made with, or use another --home"
             )
-        return cls(home, catalog, lock, sizes)
+        return cls(home, catalog, lock, sizes, vectors)
 
     def __enter__(self) -> Self:
         return self
@@ -178,6 +192,7 @@ class ReferenceIndex:
             self._compactor.finish(stop=not flush)
         finally:
             self._compactor.finish(stop=True)
+            self._search.close()
             self._catalog.close()
 
     def flush(self) -> None:
@@ -461,6 +476,10 @@ class ReferenceIndex:
         self.refresh()
         return self._catalog.fingerprint(today)
 
+    def stop_waiting(self) -> None:
+        """Let nobody wait any longer for a vector service that does not answer."""
+        self._search.stop_waiting()
+
     def refresh(self) -> None:
         """Let searches from now on see what other processes have enrolled or removed."""
         self._search.look_again()
@@ -476,7 +495,7 @@ class ReferenceIndex:
 
     def stats(self) -> IndexStats:
         """How much is in the index."""
-        return measure(self.home, self._catalog)
+        return measure(self.home, self._catalog, self._search.structure)
 
     def verify(self, repair: bool = False, cipher: Cipher | None = None) -> list[str]:
         """Compare files, catalogue and FAISS files with each other, and prove erasure.

@@ -28,7 +28,7 @@ from index.errors import (
 )
 from index.records import STAGED_SUFFIX, EmbeddingsFile, Work, staged_name
 from index.schema import CHANNEL_LENGTH, EmbeddingsRow
-from index.search_index import SearchIndex
+from index.searching import ChannelSearch
 from index.upkeep import EMBEDDINGS, sweep_orphans
 
 _MOST_NAMED = 10  # works in a message
@@ -63,7 +63,7 @@ class Restaging:
         self,
         home: Path,
         catalog: Catalog,
-        search: SearchIndex,
+        search: ChannelSearch,
         turn: Callable[[], AbstractContextManager[None]],
         add_channel: Callable[[int, str, ChannelEmbeddings], None],
     ) -> None:

@@ -34,7 +34,7 @@ from index.errors import DamagedFileError
 from index.faiss_structures import SIZES, Sizes
 from index.files import file_digest
 from index.records import EmbeddingsFile, IndexFile, staged_name
-from index.store_files import MANIFEST_SUFFIX, MainFile, read_manifest
+from index.store_files import MANIFEST_SUFFIX, MainFile, read_manifest, structure_of
 from index.vectors import Hits, check_k, unit_vectors
 
 if TYPE_CHECKING:
@@ -291,6 +291,17 @@ class SearchIndex:
         if store.counts() != _counts(files):
             problems.append(prefix + f"FAISS file {known.file} holds other works than it should")
         return problems
+
+    def structure(self, channel: str) -> str:
+        """Name the structure that a channel's file on disk has."""
+        known = self._catalog.index_files().get(channel)
+        return "exact" if known is None else structure_of(self._home / known.file)
+
+    def stop_waiting(self) -> None:
+        """Nobody waits: files are there or not."""
+
+    def close(self) -> None:
+        """Nothing to let go of."""
 
     # In step with the catalogue
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,6 @@ from index.store_files import (
     MANIFEST_SUFFIX,
     RECENT_SUFFIX,
     parts_of,
-    structure_of,
 )
 
 EMBEDDINGS = "embeddings"  # folder of the works' embeddings files
@@ -41,7 +41,7 @@ class ChannelStats:
     works: int
     vectors: int
     bytes: int  # on disk: embeddings files and FAISS files
-    structure: str = "exact"  # or FAISS's name of it: "IVF2000,SQfp16"
+    structure: str  # "exact", or FAISS's name of it: "IVF2000,SQfp16"; or "Milvus HNSW"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,13 @@ class Compaction:
     freed: int  # bytes in these
 
 
-def measure(home: Path, catalog: Catalog) -> IndexStats:
-    """Count and weigh everything."""
+def measure(home: Path, catalog: Catalog, structure: Callable[[str], str]) -> IndexStats:
+    """Count and weigh everything; `structure` says how a channel's vectors are kept."""
     works = catalog.works()
     spaces: dict[str, str] = {}
     counts: Counter[str] = Counter()
     vectors: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
-    structures: dict[str, str] = {}
     for file in catalog.embeddings_files():
         spaces[file.channel] = file.space
         counts[file.channel] += 1
@@ -79,7 +78,6 @@ def measure(home: Path, catalog: Catalog) -> IndexStats:
         sizes[file.channel] += _size(home / file.file)
     for channel, index_file in catalog.index_files().items():
         sizes[channel] += sum(map(_size, parts_of(home / index_file.file)))
-        structures[channel] = structure_of(home / index_file.file)
     with Session(catalog.engine) as session:
         people, faces = count(session)
     return IndexStats(
@@ -91,7 +89,7 @@ def measure(home: Path, catalog: Catalog) -> IndexStats:
                 counts[channel],
                 vectors[channel],
                 sizes[channel],
-                structures.get(channel, "exact"),
+                structure(channel),
             )
             for channel, space in sorted(spaces.items())
         },

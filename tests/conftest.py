@@ -14,6 +14,7 @@ import pytest
 from databases import KINDS, ServerDatabase
 from hypothesis import HealthCheck, settings
 from made_once import made_once
+from milvus_process import MilvusProcess, why_no_milvus
 
 from detector.assets import ASSETS, fetch
 from detector.samples import (
@@ -65,6 +66,20 @@ def _no_users_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         environment.delenv("MATCHCUT_PEOPLE_KEY", raising=False)
         environment.setenv("MATCHCUT_PEOPLE_KEY_FILE", str(key_file))
         yield
+
+
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusProcess]:
+    """Give a running Milvus; who ends it starts it again."""
+    reason = why_no_milvus()
+    if reason is not None:
+        pytest.skip(reason)
+    process = MilvusProcess(tmp_path_factory.mktemp("milvus"))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
 
 
 @pytest.fixture(scope="session")

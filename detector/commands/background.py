@@ -43,10 +43,10 @@ def background_add(paths: Paths, home: Home = None) -> None:
         from detector.inputs import expand
         from detector.types import Channel
 
-        sources = expand(paths, pictures=True)
+        settings = settings_of(home, channels="copy")
+        sources = expand(paths, settings.protocols, pictures=True)
         if not sources:
             fail(f"no video or picture in {', '.join(paths)}")
-        settings = settings_of(home, channels="copy")
         descriptors, _ = open_channels(settings)
         with open_index(settings) as index:
 

@@ -50,6 +50,22 @@ Channels = Annotated[
         show_default="auto",
     ),
 ]
+On = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CLUSTER",
+        help="Do it on a Ray cluster: ray://HOST:10001, or ray for the one of this machine.",
+        show_default="this process",
+    ),
+]
+Describers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="With --on: processes that describe the pictures of all workers.",
+        show_default="one for each GPU",
+    ),
+]
 ListFormat = Annotated[Format, typer.Option("--format", help="table, jsonl or csv.")]
 
 
@@ -69,7 +85,9 @@ def open_index(settings: Settings) -> ReferenceIndex:
     """Open the index of a workspace; to be closed by a `with`."""
     from index.reference_index import ReferenceIndex
 
-    return ReferenceIndex.open(settings.home, settings.database_url)
+    return ReferenceIndex.open(
+        settings.home, settings.database_url, vectors=settings.vector_service
+    )
 
 
 @contextmanager
@@ -133,7 +151,7 @@ def with_remedy(error: BaseException) -> str:
 
 
 _REVIEW_PACKAGES = frozenset(
-    {"alembic", "argon2", "fastapi", "python_multipart", "starlette", "uvicorn", "weasyprint"}
+    {"argon2", "fastapi", "python_multipart", "starlette", "uvicorn", "weasyprint"}
 )
 
 
@@ -142,6 +160,7 @@ def _is_expected(error: Exception) -> bool:
     from pydantic import ValidationError
 
     from detector.assets import AssetError
+    from detector.cluster import ClusterError
     from detector.decoding.records import UnreadableMediaError
     from detector.descriptors.base import DescriptorUnavailableError
     from detector.inputs import InputError
@@ -150,6 +169,7 @@ def _is_expected(error: Exception) -> bool:
 
     expected = (
         AssetError,
+        ClusterError,
         DescriptorUnavailableError,
         InputError,
         OSError,

@@ -92,7 +92,7 @@ class CaseOpener:
         """Note the state of every file that is about to be scanned, besides what `watch` does."""
 
         def note(source: Source) -> OnProgress:
-            self._states[source.name] = source.state_if_there()
+            self._states[source.name] = source.state_if_there(self._settings.protocols)
             return watch(source)
 
         return note
@@ -106,13 +106,13 @@ class CaseOpener:
         if not is_for_people(result):
             return ""
         try:
-            with source.local() as path:
-                if source.state_if_there() != state:
+            with source.opened(self._settings.protocols) as media:
+                if source.state_if_there(self._settings.protocols) != state:
                     raise InputError("the file has changed since it was scanned: scan it again")
                 case = open_case(
                     self._desk,
                     result,
-                    path,
+                    media,
                     self._index,
                     self._opened.descriptors,
                     self._opened.faces,

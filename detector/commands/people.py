@@ -114,10 +114,10 @@ def people_add(
         person_id = person_id or id_of(name)
         if not person_id:
             fail(f"no id can be made of the name {name!r}: give one with --id")
-        sources = expand(paths, pictures=True)
+        settings = settings_of(home)
+        sources = expand(paths, settings.protocols, pictures=True)
         if not sources:
             fail(f"no photo or video in {', '.join(paths)}")
-        settings = settings_of(home)
         with open_index(settings) as index:
             if more:
                 if authority is not None or retain_until is not None or policy is not None:
@@ -293,7 +293,9 @@ def people_import(
             people = index.people
             with taking(table):
                 lines = read_people(table.read_bytes())
-                changes = plan_people(lines, people.all(), people.sources, today())
+                changes = plan_people(
+                    lines, people.all(), people.sources, today(), settings.protocols
+                )
             enroller = PeopleEnroller(index, settings) if changes.new else None
             for person in people.update_all(changes.updates):
                 typer.echo(person.id)

@@ -96,7 +96,7 @@ def query_command(
             say(f"{path} was read in part: {answer.result.reason}")
         _write(answer, rows, output_format)
         if frames is not None:
-            for problem in write_frames(rows, frames):
+            for problem in write_frames(rows, frames, settings.protocols):
                 say(problem)
             say(f"the pictures are in {frames}")
         is_flagged = answer.result is not None and answer.result.verdict.is_flagged

@@ -28,6 +28,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from detector.decoding.probe import open_video, probe, read_packets
+from detector.decoding.ranges import AnyFile, head_of, size_of
 from detector.decoding.records import UnreadableMediaError
 from detector.decoding.sample import Sampler, to_rgb
 
@@ -55,20 +56,20 @@ _JUMP = 0.1  # seconds by which sound may be off its time before it is put right
 Samples = npt.NDArray[np.float32]
 
 
-def is_playable(path: Path) -> bool:
+def is_playable(file: AnyFile) -> bool:
     """Whether all current browsers play a file as it is; `UnreadableMediaError` for no video."""
-    with open_video(path) as (container, stream):
+    with open_video(file) as (container, stream):
         if "mp4" in container.format.name.split(","):
             kind = _MP4
-        elif is_webm(path):
+        elif is_webm(file):
             kind = _WEBM
         else:
             return False
         starts_late = abs(container.start_time or 0) > _FROM_START * av.time_base
-        return not starts_late and _fits(container, stream, kind, path)
+        return not starts_late and _fits(container, stream, kind, file)
 
 
-def write_playable(path: Path, copy: Path) -> Iterator[float]:
+def write_playable(file: AnyFile, copy: Path) -> Iterator[float]:
     """Write a copy that all current browsers play; gives the seconds that were written so far.
 
     What is coded as browsers need it is only put into another container, which takes seconds.
@@ -81,11 +82,11 @@ def write_playable(path: Path, copy: Path) -> Iterator[float]:
     OSError
         The copy cannot be written.
     """
-    if not _rewrap(path, copy):
-        yield from _transcode(path, copy)
+    if not _rewrap(file, copy):
+        yield from _transcode(file, copy)
 
 
-def _fits(container: InputContainer, stream: VideoStream, kind: str, path: Path) -> bool:
+def _fits(container: InputContainer, stream: VideoStream, kind: str, file: AnyFile) -> bool:
     """Whether a browser plays what is in a file, if it is in a container of this kind."""
     pictures, sounds = _PLAYABLE[kind]
     context = stream.codec_context
@@ -98,7 +99,7 @@ def _fits(container: InputContainer, stream: VideoStream, kind: str, path: Path)
         and context.pix_fmt in _PIXEL_FORMATS
         and 0 < context.width * context.height <= _LARGEST
         and all(_codec_of(one) in sounds for one in container.streams.audio)
-        and _is_whole(stream, path)
+        and _is_whole(stream, file)
     )
 
 
@@ -108,24 +109,23 @@ def _codec_of(stream: AudioStream) -> str | None:
     return None if context is None else str(context.name)
 
 
-def _is_whole(stream: VideoStream, path: Path) -> bool:
+def _is_whole(stream: VideoStream, file: AnyFile) -> bool:
     """Whether all that the file's index names is in it."""
-    size = path.stat().st_size
+    size = size_of(file)
     entries = stream.index_entries
     last = entries[len(entries) - 1] if len(entries) else None
     return last is None or last.pos + last.size <= size
 
 
-def is_webm(path: Path) -> bool:
+def is_webm(file: AnyFile) -> bool:
     """Whether a file says that it is WebM, not Matroska at large."""
-    with path.open("rb") as file:
-        return b"webm" in file.read(64)
+    return b"webm" in head_of(file, 64)
 
 
 # --- copies -----------------------------------------------------------------------------------
 
 
-def _rewrap(path: Path, copy: Path) -> bool:
+def _rewrap(file: AnyFile, copy: Path) -> bool:
     """Write what a browser plays, but for its container or its start, as it is into an MP4.
 
     Returns
@@ -134,8 +134,8 @@ def _rewrap(path: Path, copy: Path) -> bool:
         False if it is nothing of the kind, or too irregular for that: it has to be coded again.
     """
     try:
-        with open_video(path) as (container, stream):
-            if not _fits(container, stream, _MP4, path):
+        with open_video(file) as (container, stream):
+            if not _fits(container, stream, _MP4, file):
                 return False
             start = Fraction(container.start_time or 0, av.time_base)
             with av.open(str(copy), "w", "mp4", options=_FILE_OPTIONS) as out:
@@ -155,16 +155,16 @@ def _rewrap(path: Path, copy: Path) -> bool:
         return False
 
 
-def _transcode(path: Path, copy: Path) -> Iterator[float]:
+def _transcode(file: AnyFile, copy: Path) -> Iterator[float]:
     if _ENCODER not in av.codecs_available:
         raise UnreadableMediaError(
             f"browsers do not play it, and PyAV here has no {_ENCODER} to make a copy that they "
             "do: install PyAV's own wheel (pip install --force-reinstall --only-binary av av)"
         )
-    info = probe(path)
+    info = probe(file)
     scale = min(1.0, SHORT_SIDE / min(info.width, info.height))
     width, height = (max(2, 2 * round(side * scale / 2)) for side in (info.width, info.height))
-    with closing(_pictures(path, width, height)) as pictures, closing(_sounds(path)) as sounds:
+    with closing(_pictures(file, width, height)) as pictures, closing(_sounds(file)) as sounds:
         try:
             with av.open(str(copy), "w", "mp4", options=_FILE_OPTIONS) as out:
                 rate = Fraction(info.frame_rate or 25).limit_denominator(1001)
@@ -185,9 +185,9 @@ def _transcode(path: Path, copy: Path) -> Iterator[float]:
             raise UnreadableMediaError(f"a copy for browsers cannot be made: {error}") from error
 
 
-def _pictures(path: Path, width: int, height: int) -> Generator[tuple[float, VideoFrame]]:
+def _pictures(file: AnyFile, width: int, height: int) -> Generator[tuple[float, VideoFrame]]:
     """Decode, turn and scale the frames; timed as in a scan."""
-    sampler = Sampler(path, rate=1.0)
+    sampler = Sampler(file, rate=1.0)
     latest: int | None = None  # in units of the clock
     for time, frame in sampler.every_frame():
         # What is on screen before the first frame is not known; it takes the first one's place.
@@ -208,9 +208,9 @@ def _pictures(path: Path, width: int, height: int) -> Generator[tuple[float, Vid
         raise UnreadableMediaError(sampler.error or "no frame could be decoded")
 
 
-def _sounds(path: Path) -> Generator[tuple[float, AudioFrame]]:
+def _sounds(file: AnyFile) -> Generator[tuple[float, AudioFrame]]:
     """Decode the sound, timed as the frames are; gaps in it stay."""
-    with open_video(path) as (container, _):
+    with open_video(file) as (container, _):
         streams = [one for one in container.streams.audio if _codec_of(one) is not None]
         if not streams:
             return

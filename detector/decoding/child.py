@@ -13,10 +13,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import IO
 
 from detector.decoding.browser_copy import is_playable, write_playable
 from detector.decoding.grab import grab, grab_run
 from detector.decoding.probe import probe
+from detector.decoding.ranges import AnyFile, Ranges
 from detector.decoding.records import Limits, UnreadableMediaError
 from detector.decoding.sample import Sampler
 from detector.decoding.wire import BrokenWireError, Message, Picture, Receiver, send
@@ -40,19 +42,33 @@ def main() -> None:
             limits = Limits(**request.pop("limits"))
             budget = _limit(limits)
             answer = _OPERATIONS[request.pop("do")]
-            for message, picture in answer(limits=limits, budget=budget, **request):
+            file = _file_of(request, out, receiver)
+            for message, picture in answer(file, limits=limits, budget=budget, **request):
                 send(out, message, picture)
             send(out, {"done": True})
         except UnreadableMediaError as error:
             send(out, {"unreadable": str(error), "fault": error.fault})
         except MemoryError:
             send(out, {"unreadable": _too_large(limits), "fault": Fault.MEMORY})
-        except BrokenPipeError:
+        except (BrokenPipeError, BrokenWireError):
             return  # nobody wants the rest
         except OSError as error:
             send(out, {"os_error": [error.errno, error.strerror]})
         except Exception as error:  # noqa: BLE001 - PyAV raises anything on damaged files
             send(out, {"failed": f"{type(error).__name__}: {error}", "trace": _trace()})
+
+
+def _file_of(request: Message, out: IO[bytes], receiver: Receiver) -> AnyFile:
+    """Take what a request is about out of it: a local file, or one that the parent reads."""
+
+    def ask(start: int, length: int) -> bytes:
+        send(out, {"read": [start, length]})
+        return receiver.receive_block(length)
+
+    path = request.pop("path", None)
+    if path is not None:
+        return Path(path)
+    return Ranges(request.pop("size"), request.pop("suffix"), ask)
 
 
 def _trace() -> str:
@@ -97,19 +113,19 @@ class _Budget:
 _MOST_SECONDS = 1 << 30  # of processor time, that the system can count
 
 
-def _probe(path: str, limits: Limits, budget: _Budget) -> Answers:
-    yield asdict(probe(Path(path))), None
+def _probe(file: AnyFile, limits: Limits, budget: _Budget) -> Answers:
+    yield asdict(probe(file)), None
 
 
 def _sample(
-    path: str,
+    file: AnyFile,
     limits: Limits,
     budget: _Budget,
     rate: float,
     short_side: int,
     windows: list[tuple[float, float]] | None,
 ) -> Answers:
-    sampler = Sampler(Path(path), rate, short_side, limits.threads, windows)
+    sampler = Sampler(file, rate, short_side, limits.threads, windows)
     error = fault = None
     for number, frame in enumerate(sampler):
         if number == limits.frames:
@@ -124,23 +140,23 @@ def _sample(
 
 
 def _grab(
-    path: str, limits: Limits, budget: _Budget, times: list[float], short_side: int, run: bool
+    file: AnyFile, limits: Limits, budget: _Budget, times: list[float], short_side: int, run: bool
 ) -> Answers:
     budget.allow(max(times))  # seconds that lie before the last one may have to be decoded
     fetch = grab_run if run else grab
-    for picture in fetch(Path(path), times, short_side):
+    for picture in fetch(file, times, short_side):
         yield {}, picture
 
 
-def _is_playable(path: str, limits: Limits, budget: _Budget) -> Answers:
-    yield {"playable": is_playable(Path(path))}, None
+def _is_playable(file: AnyFile, limits: Limits, budget: _Budget) -> Answers:
+    yield {"playable": is_playable(file)}, None
 
 
-def _write_playable(path: str, limits: Limits, budget: _Budget, copy: str) -> Answers:
+def _write_playable(file: AnyFile, limits: Limits, budget: _Budget, copy: str) -> Answers:
     # The one operation that writes, and more than it reads if the file is coded well.
     _set(resource.RLIMIT_FSIZE, resource.RLIM_INFINITY)
     allowed = 0
-    for seconds in write_playable(Path(path), Path(copy)):
+    for seconds in write_playable(file, Path(copy)):
         if seconds >= allowed:
             allowed += 1
             budget.allow(allowed)

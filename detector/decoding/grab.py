@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import av
 import av.error
@@ -14,15 +13,19 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from detector.decoding.probe import open_video, pixel_aspect_of
+from detector.decoding.ranges import AnyFile, Ranges
 from detector.decoding.records import UnreadableMediaError
 from detector.decoding.sample import to_rgb
+from detector.decoding.skipping import leave_out_others
 
 # Seconds before the time that is asked for. A seek goes by decoding times and by an index that may
 # be coarse (MPEG-TS has none), and can end up after it; then it is tried from further back.
 _SEEK_BACK = (0.5, 5.0, 60.0, float(1 << 40))
 
 
-def grab(path: Path, times: Sequence[float], short_side: int = 360) -> list[npt.NDArray[np.uint8]]:
+def grab(
+    file: AnyFile, times: Sequence[float], short_side: int = 360
+) -> list[npt.NDArray[np.uint8]]:
     """Return what is on screen at each of `times` (seconds), as [height, width, 3] RGB.
 
     Raises
@@ -31,7 +34,9 @@ def grab(path: Path, times: Sequence[float], short_side: int = 360) -> list[npt.
         When the file cannot be read, or has no frame at or before one of the times.
     """
     images = []
-    with open_video(path) as (container, stream):
+    with open_video(file) as (container, stream):
+        if isinstance(file, Ranges):
+            leave_out_others(container, stream)
         start = (container.start_time or 0) / av.time_base
         for time in times:
             shown = None
@@ -47,7 +52,7 @@ def grab(path: Path, times: Sequence[float], short_side: int = 360) -> list[npt.
 
 
 def grab_run(
-    path: Path, times: Sequence[float], short_side: int = 360
+    file: AnyFile, times: Sequence[float], short_side: int = 360
 ) -> list[npt.NDArray[np.uint8]]:
     """Return the same for rising times that lie close together, for which to seek once is faster.
 
@@ -57,7 +62,9 @@ def grab_run(
         When the file cannot be read, or has no frame at or before the first time.
     """
     images: list[npt.NDArray[np.uint8]] = []
-    with open_video(path) as (container, stream):
+    with open_video(file) as (container, stream):
+        if isinstance(file, Ranges):
+            leave_out_others(container, stream)
         start = (container.start_time or 0) / av.time_base
         for back in _SEEK_BACK:
             target = max(0, int((times[0] + start - back) * av.time_base))

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import av
@@ -18,6 +17,7 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from detector.decoding.ranges import AnyFile, Ranges, size_of
 from detector.decoding.records import MediaInfo, UnreadableMediaError
 from detector.types import Fault
 
@@ -37,7 +37,7 @@ _LENIENT_METADATA: dict[str, Any] = (
 )
 
 
-def probe(path: Path) -> MediaInfo:
+def probe(file: AnyFile) -> MediaInfo:
     """Read a file's headers, its first packets and its first frame.
 
     Raises
@@ -45,7 +45,7 @@ def probe(path: Path) -> MediaInfo:
     UnreadableMediaError
         When the file is no media, has no video, or its pictures exceed `MAX_PIXELS`.
     """
-    with open_video(path) as (container, stream):
+    with open_video(file) as (container, stream):
         times = []
         rotation = None
         for packet in _first_packets(container, stream):
@@ -79,7 +79,7 @@ def probe(path: Path) -> MediaInfo:
 
 
 @contextmanager
-def open_video(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(file: AnyFile, threads: int = 1) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a file and choose its video stream; every reader of media goes through here.
 
     Parameters
@@ -88,16 +88,21 @@ def open_video(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, V
         Of the decoder. One decodes a frame for a fifth less work than two, which have to wait for
         each other.
     """
+    is_far = isinstance(file, Ranges)
     try:
         container = av.open(
-            str(path.absolute()),  # "10:30.mp4" alone would be taken for an address
+            # "10:30.mp4" alone would be taken for an address
+            file.open() if isinstance(file, Ranges) else str(file.absolute()),
             **_LENIENT_METADATA,
-            container_options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
+            container_options={
+                "protocol_whitelist": "" if is_far else "file",
+                "format_whitelist": FORMATS,
+            },
         )
     except MemoryError:  # FFmpeg's is one of its errors, too
         raise
     except av.error.FFmpegError as error:
-        raise UnreadableMediaError(_why_not_opened(path, error)) from error
+        raise UnreadableMediaError(_why_not_opened(file, error)) from error
     except OSError as error:
         raise UnreadableMediaError(error.strerror or str(error)) from error
     with container:
@@ -195,9 +200,9 @@ def _is_variable(times: list[float]) -> bool:
     return bool(np.abs(durations - median).max() > max(0.25 * median, 0.002))
 
 
-def _why_not_opened(path: Path, error: av.error.FFmpegError) -> str:
+def _why_not_opened(file: AnyFile, error: av.error.FFmpegError) -> str:
     if isinstance(error, av.error.InvalidDataError):
-        if path.stat().st_size == 0:
+        if size_of(file) == 0:
             return "the file is empty"
         return "not a video, or damaged beyond its headers"
     if isinstance(error, av.error.ArgumentError):

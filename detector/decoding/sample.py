@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, cast
 
 import av
@@ -34,7 +33,9 @@ from detector.decoding.probe import (
     pixel_aspect_of,
     read_packets,
 )
+from detector.decoding.ranges import AnyFile, Ranges
 from detector.decoding.records import Frame, UnreadableMediaError
+from detector.decoding.skipping import Skipping, leave_out_others
 
 # With this many frames between two samples, losing those that nothing refers to (commonly one to
 # three in a row) moves a sample by a fraction of the grid. Below it every frame is decoded.
@@ -50,8 +51,8 @@ class Sampler:
 
     Parameters
     ----------
-    path
-        A local file.
+    file
+        A local file, or one that lies elsewhere.
     rate
         Samples per second.
     short_side
@@ -69,13 +70,13 @@ class Sampler:
 
     def __init__(
         self,
-        path: Path,
+        file: AnyFile,
         rate: float,
         short_side: int = 288,
         threads: int = 1,
         windows: Sequence[tuple[float, float]] | None = None,
     ) -> None:
-        self._path = path
+        self._file = file
         self._grid = Grid(1.0 / rate, windows)
         self._threads = threads
         self._interval = 1.0 / rate
@@ -133,7 +134,7 @@ class Sampler:
 
     def _decoded(self) -> Iterator[tuple[float, VideoFrame]]:
         """Decode what the grid needs: (seconds from the start of the file, frame), in order."""
-        with open_video(self._path, self._threads) as (container, stream):
+        with open_video(self._file, self._threads) as (container, stream):
             start = self._begin(container, stream)
             rate = stream.average_rate
             # Without deblocking H.264 and its kin decode a fifth faster, and the frames, scaled
@@ -145,7 +146,9 @@ class Sampler:
             if rate and rate * self._interval >= _FRAMES_PER_SAMPLE_TO_SKIP:
                 stream.codec_context.skip_frame = "NONREF"
             selector: PacketSelector[Packet[Any]] = PacketSelector(self._grid)
-            for packet in self._packets(container, stream):
+            for packet in self._packets(
+                container, stream, self._skipping(container, stream, start)
+            ):
                 stamp = packet.pts if packet.pts is not None else packet.dts
                 time = None if stamp is None else float(stamp * self._time_base) - start
                 for due in selector.push(packet, time, is_key=packet.is_keyframe):
@@ -156,7 +159,7 @@ class Sampler:
 
     def every_frame(self) -> Iterator[tuple[float, VideoFrame]]:
         """Decode all there is in full quality, as a player does: (seconds, frame), in order."""
-        with open_video(self._path, self._threads) as (container, stream):
+        with open_video(self._file, self._threads) as (container, stream):
             start = self._begin(container, stream)
             for packet in self._packets(container, stream):
                 yield from self._decode(stream, packet, start)
@@ -172,12 +175,25 @@ class Sampler:
         self._usual_duration = float(1 / rate) if rate else 0.0
         return (container.start_time or 0) / av.time_base
 
-    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[Any]]:
+    def _skipping(
+        self, container: InputContainer, stream: VideoStream, start: float
+    ) -> Skipping | None:
+        """Read of a far file only what is needed; of others reading is the least that costs."""
+        if not isinstance(self._file, Ranges):
+            return None
+        leave_out_others(container, stream)
+        return Skipping(self._file, container, stream, self._grid, start)
+
+    def _packets(
+        self, container: InputContainer, stream: VideoStream, skipping: Skipping | None = None
+    ) -> Iterator[Packet[Any]]:
         """Read packets on one clock: where it jumps back (joined recordings), time goes on."""
         shift = 0  # in units of the time base
         latest: int | None = None
         try:
             for packet in read_packets(container, stream):
+                if skipping is not None:
+                    skipping.see(packet)
                 if packet.dts is not None:
                     if latest is not None and self._time_base * (latest - packet.dts - shift) > 1:
                         shift = latest - packet.dts + round(self._usual_duration / self._time_base)

@@ -20,6 +20,7 @@ Message = dict[str, Any]
 Picture = npt.NDArray[np.uint8]
 
 _LENGTHS = struct.Struct("<IQ")  # bytes of the header, bytes of the array
+_LENGTH = struct.Struct("<I")  # bytes of a block
 _MOST_HEADER = 1 << 20
 _MOST_ARRAY = 1 << 30  # a frame of the largest size is 200 MB
 
@@ -41,6 +42,12 @@ def send(file: IO[bytes], message: Message, picture: Picture | None = None) -> N
     file.write(_LENGTHS.pack(len(header), size) + header)
     if picture is not None:
         file.write(np.ascontiguousarray(picture).data)
+    file.flush()
+
+
+def send_block(file: IO[bytes], block: bytes) -> None:
+    """Write some bytes; the other side has to wait for them with `Receiver.receive_block`."""
+    file.write(_LENGTH.pack(len(block)) + block)
     file.flush()
 
 
@@ -98,6 +105,23 @@ class Receiver:
         picture = np.empty(shape, np.uint8)
         self._fill(picture.data.cast("B"), until)
         return message, picture
+
+    def receive_block(self, most: int) -> bytes:
+        """Wait for a block of bytes, which is no longer than `most`.
+
+        Raises
+        ------
+        BrokenWireError
+            There is none, and will be none.
+        """
+        length = bytearray(_LENGTH.size)
+        self._fill(memoryview(length), None)
+        (size,) = _LENGTH.unpack(length)
+        if size > most:
+            raise BrokenWireError("a block is longer than was asked for")
+        block = bytearray(size)
+        self._fill(memoryview(block), None)
+        return bytes(block)
 
     def _fill(self, view: memoryview, until: float | None) -> None:
         while len(view):

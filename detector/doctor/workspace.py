@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from sqlalchemy import URL, Engine, func, inspect, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Engine, func, inspect, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from detector.assets import ASSETS, AssetError, cache_dir, path_if_cached
 from detector.descriptors import DescriptorUnavailableError, named_channels
@@ -21,10 +20,11 @@ from detector.settings import Settings
 from detector.types import Channel
 from index.catalog import CATALOGUE, CATALOGUE_ID, Catalog
 from index.catalogue_tables import MIGRATIONS
-from index.errors import CatalogError, WrongKeyError
+from index.errors import CatalogError, VectorServiceError, WrongKeyError
 from index.schema import HEAD, SCHEMA_VERSION, MetaRow, PersonRow, WorkRow
 
 LEAST_FREE = 1 << 30  # bytes where the workspace is
+_ANSWERS_S = 3.0  # in which a service answers that is there
 _OTHERS = 0o077  # permissions of everybody but the owner
 
 
@@ -49,6 +49,7 @@ def workspace(settings: Settings) -> Iterator[Check]:
         yield _folder(settings.home)
         catalogue, people = _catalogue(settings)
         yield catalogue
+        yield from _vectors(settings)
         yield _desk(settings)
         yield _people_key(settings, people)
     except OSError as error:  # a folder around it that this account may not look into
@@ -117,12 +118,31 @@ def _folder(home: Path) -> Check:
     return Check("workspace", State.OK, told)
 
 
+def _vectors(settings: Settings) -> Iterator[Check]:
+    """Ask the vector service that the settings name, if they name one."""
+    try:
+        service = settings.vector_service
+        if service is None:
+            return
+        from index.milvus_server import server_version
+
+        version = server_version(service, _ANSWERS_S)
+    except ModuleNotFoundError as error:
+        remedy = "`pip install matchcut[cluster]`"
+        yield Check("vectors", State.PROBLEM, f"{error.name} is not installed", remedy)
+    except VectorServiceError as error:
+        remedy = "start it, or mend MATCHCUT_VECTORS"
+        yield Check("vectors", State.PROBLEM, str(error), remedy)
+    else:
+        yield Check("vectors", State.OK, f"Milvus {version} at {service.address}")
+
+
 def _catalogue(settings: Settings) -> tuple[Check, int]:
     """Look at the catalogue; also return how many people are enrolled, as far as is known."""
     name, home = "catalogue", settings.home
     file = str(home.absolute() / CATALOGUE)
     try:
-        catalog = Catalog(settings.database_url or URL.create("sqlite", database=file))
+        catalog = Catalog(_quick(settings) or URL.create("sqlite", database=file))
     except CatalogError as error:
         return Check(name, State.PROBLEM, str(error), "mend MATCHCUT_DATABASE_URL"), 0
     url = catalog.engine.url
@@ -130,14 +150,14 @@ def _catalogue(settings: Settings) -> tuple[Check, int]:
         # To open it would make it.
         found, remedy = f"there is no {url.database}", "`matchcut works add PATH` makes it"
         return Check(name, State.OFF, found, remedy), 0
-    if not _is_here(url):
-        remedy = "`matchcut index stats` opens it"
-        return Check(name, State.OK, f"{catalog.address}: not on this machine", remedy), 0
     try:
         return _opened(catalog, home)
     except DBAPIError as error:
         told = f"{catalog.address} cannot be opened: {' '.join(str(error.orig).split())}"
-        return Check(name, State.PROBLEM, told, "mend it, or bring it back from a backup"), 0
+        remedy = "mend it, or bring it back from a backup"
+        if settings.database_url is not None:
+            remedy = "see that the server runs, and that MATCHCUT_DATABASE_URL is right"
+        return Check(name, State.PROBLEM, told, remedy), 0
     finally:
         catalog.close()
 
@@ -213,12 +233,14 @@ def _people_key(settings: Settings, people: int) -> Check:
     return Check(name, State.OK, told)
 
 
-def _is_here(url: URL) -> bool:
-    """Whether a database is on this machine."""
-    host = url.host or ""
-    if host in {"", "localhost"} or host.startswith("/"):
-        return True
+def _quick(settings: Settings) -> URL | None:
+    """Return where the catalogue is, if the settings say so; a server there has to answer soon."""
+    if settings.database_url is None:
+        return None
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        url = make_url(settings.database_url)
+    except ArgumentError as error:
+        raise CatalogError(f"this is not the URL of a database: {error}") from error
+    if url.get_backend_name() in {"postgresql", "postgres"}:
+        url = url.update_query_dict({"connect_timeout": f"{_ANSWERS_S:.0f}"})
+    return url

@@ -14,7 +14,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Iterator, Sequence
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -28,7 +29,9 @@ from detector.decoding.wire import (
     Receiver,
     SilentError,
     send,
+    send_block,
 )
+from detector.remote import Media, RemoteFile, UnreachableError
 from detector.types import Fault
 
 _log = logging.getLogger(__name__)
@@ -40,6 +43,8 @@ _STILL_CONTAINERS = frozenset(
 )
 _REQUESTS_OF_A_CHILD = 500  # then it is replaced, lest small leaks add up
 _PIPE_BYTES = 1 << 20
+# What a child is to know of the environment, besides what Python itself goes by.
+_HARMLESS = frozenset({"HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ"})
 _DEFAULTS = Limits()
 
 
@@ -54,12 +59,12 @@ def rate_for(duration: float | None, base_rate: float) -> float:
     return max(base_rate, min(_SAMPLES_OF_SHORT_CLIP / duration, _MAX_RATE))
 
 
-def is_still(path: Path) -> bool:
+def is_still(media: Media) -> bool:
     """Whether a file holds a single picture; `UnreadableMediaError` as for `probe`."""
-    return probe(path).container in _STILL_CONTAINERS
+    return probe(media).container in _STILL_CONTAINERS
 
 
-def probe(path: Path, limits: Limits = _DEFAULTS) -> MediaInfo:
+def probe(media: Media, limits: Limits = _DEFAULTS) -> MediaInfo:
     """Read a file's headers, its first packets and its first frame.
 
     Raises
@@ -67,13 +72,13 @@ def probe(path: Path, limits: Limits = _DEFAULTS) -> MediaInfo:
     UnreadableMediaError
         When the file is no media, has no video, or its pictures are too large.
     """
-    with closing(_ask("probe", path, limits)) as answers:
+    with closing(_ask("probe", media, limits)) as answers:
         ((values, _),) = answers
     return MediaInfo(**values)
 
 
 def grab(
-    path: Path, times: Sequence[float], short_side: int = 360, limits: Limits = _DEFAULTS
+    media: Media, times: Sequence[float], short_side: int = 360, limits: Limits = _DEFAULTS
 ) -> list[Picture]:
     """Return what is on screen at each of `times` (seconds), as [height, width, 3] RGB.
 
@@ -82,11 +87,11 @@ def grab(
     UnreadableMediaError
         When the file cannot be read, or has no frame at or before one of the times.
     """
-    return _grabbed(path, times, short_side, limits, run=False)
+    return _grabbed(media, times, short_side, limits, run=False)
 
 
 def grab_run(
-    path: Path, times: Sequence[float], short_side: int = 360, limits: Limits = _DEFAULTS
+    media: Media, times: Sequence[float], short_side: int = 360, limits: Limits = _DEFAULTS
 ) -> list[Picture]:
     """Return the same for rising times that lie close together, for which to seek once is faster.
 
@@ -95,10 +100,10 @@ def grab_run(
     UnreadableMediaError
         When the file cannot be read, or has no frame at or before the first time.
     """
-    return _grabbed(path, times, short_side, limits, run=True)
+    return _grabbed(media, times, short_side, limits, run=True)
 
 
-def first_frame(path: Path, short_side: int, limits: Limits = _DEFAULTS) -> Picture:
+def first_frame(media: Media, short_side: int, limits: Limits = _DEFAULTS) -> Picture:
     """Return the first frame of a file, or the picture that it is: [height, width, 3] RGB.
 
     Raises
@@ -106,18 +111,18 @@ def first_frame(path: Path, short_side: int, limits: Limits = _DEFAULTS) -> Pict
     UnreadableMediaError
         When there is none.
     """
-    (frame,) = Sampler(path, 1.0, short_side, replace(limits, frames=1))
+    (frame,) = Sampler(media, 1.0, short_side, replace(limits, frames=1))
     return frame.image
 
 
 def _grabbed(
-    path: Path, times: Sequence[float], short_side: int, limits: Limits, *, run: bool
+    media: Media, times: Sequence[float], short_side: int, limits: Limits, *, run: bool
 ) -> list[Picture]:
     if not times:
         return []
-    with closing(_ask("grab", path, limits, times=list(times), short_side=short_side, run=run)) as (
-        answers
-    ):
+    with closing(
+        _ask("grab", media, limits, times=list(times), short_side=short_side, run=run)
+    ) as (answers):
         return [picture for _, picture in answers if picture is not None]
 
 
@@ -126,8 +131,8 @@ class Sampler:
 
     Parameters
     ----------
-    path
-        A local file.
+    media
+        A local file, or one on a server.
     rate
         Samples per second.
     short_side
@@ -149,18 +154,19 @@ class Sampler:
     Raises
     ------
     UnreadableMediaError
-        While iterating, when the file gives no frame at all.
+        While iterating, when the file gives no frame at all, or its server fails: what came before
+        says nothing of the file then.
     """
 
     def __init__(
         self,
-        path: Path,
+        media: Media,
         rate: float,
         short_side: int = 288,
         limits: Limits = _DEFAULTS,
         windows: Sequence[tuple[float, float]] | None = None,
     ) -> None:
-        self._path = path
+        self._media = media
         self._rate = rate
         self._short_side = short_side
         self._limits = limits
@@ -173,7 +179,7 @@ class Sampler:
     def __iter__(self) -> Iterator[Frame]:
         answers = _ask(
             "sample",
-            self._path,
+            self._media,
             self._limits,
             rate=self._rate,
             short_side=self._short_side,
@@ -191,12 +197,12 @@ class Sampler:
                         self.error = message["error"]
                         self.fault = _fault_in(message)
             except UnreadableMediaError as error:
-                if self.end is None:
+                if self.end is None or isinstance(error, UnreachableError):
                     raise
                 self.error, self.fault = str(error), error.fault
 
 
-def is_playable(path: Path, limits: Limits = _DEFAULTS) -> bool:
+def is_playable(media: Media, limits: Limits = _DEFAULTS) -> bool:
     """Whether all current browsers play a file as it is.
 
     Raises
@@ -204,12 +210,12 @@ def is_playable(path: Path, limits: Limits = _DEFAULTS) -> bool:
     UnreadableMediaError
         It is no video.
     """
-    with closing(_ask("is_playable", path, limits)) as answers:
+    with closing(_ask("is_playable", media, limits)) as answers:
         ((values, _),) = answers
     return bool(values["playable"])
 
 
-def write_playable(path: Path, copy: Path, limits: Limits = _DEFAULTS) -> Iterator[float]:
+def write_playable(media: Media, copy: Path, limits: Limits = _DEFAULTS) -> Iterator[float]:
     """Write a copy that all current browsers play; gives the seconds that were written so far.
 
     Of a damaged file the copy has what can be read.
@@ -222,7 +228,7 @@ def write_playable(path: Path, copy: Path, limits: Limits = _DEFAULTS) -> Iterat
         The copy cannot be written.
     """
     target = str(copy.absolute())
-    with closing(_ask("write_playable", path, limits, copy=target)) as answers:
+    with closing(_ask("write_playable", media, limits, copy=target)) as answers:
         for values, _ in answers:
             yield float(values["seconds"])
 
@@ -243,6 +249,36 @@ def _fault_in(message: Message) -> Fault | None:
     return next((fault for fault in Fault if fault == message.get("fault")), None)
 
 
+def _harmless(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a child needs of the environment: above all no key of any server."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in _HARMLESS or name.startswith(("LC_", "PYTHON"))
+    }
+
+
+def _named(media: Media) -> Message:
+    """Say to a child what a request is about; of a file on a server not where it lies."""
+    if isinstance(media, RemoteFile):
+        return {"size": media.size, "suffix": media.suffix}
+    return {"path": str(media.absolute())}
+
+
+def _name_of(media: Media) -> str:
+    return media.name if isinstance(media, RemoteFile) else str(media)
+
+
+def _part(media: Media, wanted: object) -> bytes:
+    """Read what a child asks for: it may be taken over, and gets of this one file what there is."""
+    match wanted:
+        case [int(start), int(length)] if (
+            isinstance(media, RemoteFile) and 0 <= start < media.size and length > 0
+        ):
+            return media.read(start, length)
+    raise BrokenWireError("a child asks for what is not there")
+
+
 class _Child:
     """One process that reads files, and the pipes to it."""
 
@@ -258,7 +294,7 @@ class _Child:
             stdout=answer_end[1],
             stderr=subprocess.DEVNULL,
             cwd="/",
-            env={**os.environ, **one_thread, "PYTHONPATH": path},
+            env={**_harmless(os.environ), **one_thread, "PYTHONPATH": path},
         )
         os.close(request_end[0])
         os.close(answer_end[1])
@@ -270,27 +306,35 @@ class _Child:
         self._receiver = Receiver(self._out)
         self.requests = 0
 
-    def ask(self, request: Message, limits: Limits) -> Answers:
-        """Give all answers to a request.
+    def ask(self, media: Media, request: Message, limits: Limits) -> Answers:
+        """Give all answers to a request; what the child asks of a file on a server, it is sent.
 
         Raises
         ------
         UnreadableMediaError
-            The child says that the file is.
+            The child says that the file is; `UnreachableError`, after which the child is of no
+            more use: the file's server fails.
         _ChildFailedError
             The child is of no more use; `close` it.
         """
         self.requests += 1
+        left = limits.silence  # without the time that a server takes
         try:
-            send(self._in, {**request, "limits": asdict(limits)})
+            send(self._in, {**request, **_named(media), "limits": asdict(limits)})
             while True:
-                message, picture = self._receiver.receive(limits.silence)
+                begun = time.monotonic()
+                message, picture = self._receiver.receive(left)
+                if "read" in message:
+                    left -= time.monotonic() - begun
+                    send_block(self._in, _part(media, message["read"]))
+                    continue
+                left = limits.silence
                 if message.get("done"):
                     return
                 if "unreadable" in message:
                     raise UnreadableMediaError(message["unreadable"], _fault_in(message))
                 if "failed" in message:
-                    _log.warning("%s: %s", request["path"], message["trace"])
+                    _log.warning("%s: %s", _name_of(media), message["trace"])
                     raise UnreadableMediaError(f"the decoder failed: {message['failed']}")
                 if "os_error" in message:
                     raise OSError(*message["os_error"])
@@ -371,13 +415,15 @@ atexit.register(_pool.close)
 os.register_at_fork(after_in_child=_pool.forget)
 
 
-def _ask(operation: str, path: Path, limits: Limits, **details: Any) -> Answers:
+def _ask(operation: str, media: Media, limits: Limits, **details: Any) -> Answers:
     """Have a child answer; one that failed, or that was not heard to the end, is not used again."""
     child = _pool.take()
     sound = False
     try:
-        yield from child.ask({"do": operation, "path": str(path.absolute()), **details}, limits)
+        yield from child.ask(media, {"do": operation, **details}, limits)
         sound = True
+    except UnreachableError:  # the child waits for what will not come
+        raise
     except (UnreadableMediaError, OSError):
         sound = True
         raise

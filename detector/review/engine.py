@@ -87,7 +87,10 @@ class Engine:
         """
         named_channels(settings)  # before anything is opened
         sweep(settings.home)
-        return cls(settings, ReferenceIndex.open(settings.home, settings.database_url))
+        index = ReferenceIndex.open(
+            settings.home, settings.database_url, vectors=settings.vector_service
+        )
+        return cls(settings, index)
 
     def close(self) -> None:
         """Write what is derived, and let go of the index."""

@@ -211,7 +211,12 @@ def evidence_of(
     found.sort(key=lambda one: (-one.flag.verdict.rank, -one.score))
     return CaseEvidence(
         result,
-        MediaFile(result.source, result.duration, digest, why_missing(UPLOAD, result.source)),
+        MediaFile(
+            result.source,
+            result.duration,
+            digest,
+            why_missing(UPLOAD, result.source, settings.protocols),
+        ),
         tuple(one for one in found if one.flag.verdict.is_flagged),
         tuple(one for one in found if not one.flag.verdict.is_flagged),
     )
@@ -255,15 +260,16 @@ def _work(
         threshold=threshold,
         seconds=seconds,
         work=work,
-        reference=None if work is None else _reference(work),
+        reference=None if work is None else _reference(work, settings),
         segments=segments,
         timeline=timeline(match.segments, result.duration, duration) if segments else None,
         aligned=tuple(sorted(anchors, key=lambda anchor: anchor.query_start)),
     )
 
 
-def _reference(work: Work) -> MediaFile:
-    return MediaFile(work.source, work.duration, work.digest, why_missing(REFERENCE, work.source))
+def _reference(work: Work, settings: Settings) -> MediaFile:
+    problem = why_missing(REFERENCE, work.source, settings.protocols)
+    return MediaFile(work.source, work.duration, work.digest, problem)
 
 
 def _work_headline(flag: Flag, seconds: float) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 
 from detector.descriptors import Descriptor, space_of
 from detector.faces import FaceChannel
 from detector.inputs import Source, digest_of
 from detector.media import rate_for
+from detector.remote import Media
 from detector.review.desk import Desk
 from detector.review.records import Actor, CaseSummary
 from detector.settings import Settings
@@ -28,7 +28,7 @@ def is_for_people(result: ScanResult) -> bool:
 def open_case(
     desk: Desk,
     result: ScanResult,
-    path: Path,
+    media: Media,
     index: ReferenceIndex,
     descriptors: Mapping[Channel, Descriptor],
     faces: FaceChannel | None,
@@ -43,8 +43,8 @@ def open_case(
     ----------
     result
         Its source is where the desk finds the file again: a relative path becomes a whole one.
-    path
-        The file that was scanned, to be hashed; of a URL a local copy.
+    media
+        The file that was scanned, to be hashed.
     index, descriptors, faces, settings
         What it was scanned with.
     made
@@ -74,7 +74,7 @@ def open_case(
         source=encodable(Source(result.source).address),
         query_id=encodable(result.query_id),
     )
-    return desk.cases.open_case(lasting, digest_of(path), versions, actor)
+    return desk.cases.open_case(lasting, digest_of(media), versions, actor)
 
 
 def made_with(

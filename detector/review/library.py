@@ -137,7 +137,7 @@ class Library(LibraryRights):
                 ChannelState(file.channel, file.count, file.space)
                 for file in self._index.files(work.number)
             ),
-            missing=why_missing(REFERENCE, work.source),
+            missing=why_missing(REFERENCE, work.source, self._engine.settings.protocols),
             cast=tuple(people[one] for one in cast if one in people),
             rights=self._index.rights.of(Kind.WORK, work.number),
         )

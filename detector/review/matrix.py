@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from detector.descriptors import Descriptor, space_of
+from detector.inputs import InputError, Source
 from detector.media import (
     UnreadableMediaError,
     find_layout,
@@ -102,7 +102,7 @@ def matrix_picture(
 
 def _pictures(case: Case, view: Interval, settings: Settings) -> Iterator[list[Picture]]:
     """Fetch frames of the upload at even distances, batch by batch."""
-    problem = why_missing(UPLOAD, case.source)
+    problem = why_missing(UPLOAD, case.source, settings.protocols)
     if problem is not None:
         raise NoEvidenceError(problem)
     length = view[1] - view[0]
@@ -111,11 +111,12 @@ def _pictures(case: Case, view: Interval, settings: Settings) -> Iterator[list[P
     times = view[0] + (np.arange(count) + 0.5) * length / count
     side = round(settings.copy_size * _CLOSELY)
     fetch = grab_run if length / count < _SEEK_FROM else grab
-    for first in range(0, count, _BATCH):
-        try:
-            yield fetch(Path(case.source), times[first : first + _BATCH].tolist(), side)
-        except UnreadableMediaError as error:
-            raise NoEvidenceError(f"The upload gives no pictures: {error}") from error
+    try:
+        with Source(case.source).opened(settings.protocols) as media:
+            for first in range(0, count, _BATCH):
+                yield fetch(media, times[first : first + _BATCH].tolist(), side)
+    except (InputError, UnreadableMediaError) as error:
+        raise NoEvidenceError(f"The upload gives no pictures: {error}") from error
 
 
 def _similarities(

@@ -90,7 +90,8 @@ def pair_picture(
     files = [cached(settings, case, "pair", *key, suffix=f"-{name}.jpg") for name in ("u", "r")]
     if all(file.is_file() for file in files):
         return PairPictures(files[0].read_bytes(), files[1].read_bytes())
-    upload, reference = Footage(UPLOAD, case.source), Footage(REFERENCE, source)
+    upload = Footage(UPLOAD, case.source, settings.protocols)
+    reference = Footage(REFERENCE, source, settings.protocols)
     ours = upload.frame(wanted.query_time, side)
     theirs = reference.frame(wanted.ref_time, side)
     if ours is None or theirs is None:
@@ -151,7 +152,7 @@ def _within(points: Floats, margin: int, width: int, height: int) -> npt.NDArray
 # --- faces ------------------------------------------------------------------------------------
 
 
-def face_in_upload(case: Case, match: int, appearance: int) -> bytes:
+def face_in_upload(case: Case, match: int, appearance: int, settings: Settings) -> bytes:
     """Return the best picture of an appearance that is likely the person's, as a JPEG file.
 
     Nothing is kept of it, and whoever asks is to record that somebody looked.
@@ -162,7 +163,7 @@ def face_in_upload(case: Case, match: int, appearance: int) -> bytes:
         There is no such appearance, it only resembles the person, or the upload gives no picture.
     """
     one, _ = _appearance_of(case, match, appearance)
-    upload = Footage(UPLOAD, case.source)
+    upload = Footage(UPLOAD, case.source, settings.protocols)
     frame = upload.frame(one.time, FACES_SIDE)
     if frame is None:
         raise NoEvidenceError(" ".join(upload.notes))

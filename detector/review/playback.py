@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from detector.describe import OnProgress
 from detector.media import is_playable, probe, write_playable
+from detector.remote import Media
 
 _MP4, _WEBM = "video/mp4", "video/webm"
 
@@ -22,7 +23,19 @@ def media_type(path: Path) -> str:
         return _WEBM if b"webm" in file.read(64) else _MP4
 
 
-def playable(path: Path, cache: Path, on_progress: OnProgress | None = None) -> Path:
+def copy_known_by(known_by: str, cache: Path) -> Path:
+    """Return where the copy of a file is kept; see `playable`."""
+    name = hashlib.sha256(known_by.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return cache / f"{name}.mp4"
+
+
+def playable(
+    media: Media,
+    cache: Path,
+    on_progress: OnProgress | None = None,
+    *,
+    known_by: str | None = None,
+) -> Path:
     """Return a file that all current browsers play: the same one, or an MP4 made from it once.
 
     What is coded as browsers need it is only put into another container, which takes seconds.
@@ -33,6 +46,9 @@ def playable(path: Path, cache: Path, on_progress: OnProgress | None = None) -> 
     cache
         Folder for copies; made if need be. A copy is found again as long as the file keeps its
         size and its time of change.
+    known_by
+        What changes when the content does, of a file that does not stay where it is; of one on a
+        server, above all. Then it is always copied.
 
     Raises
     ------
@@ -41,21 +57,23 @@ def playable(path: Path, cache: Path, on_progress: OnProgress | None = None) -> 
     OSError
         The copy cannot be written.
     """
-    if is_playable(path):
-        return path
-    known = path.stat()
-    identity = f"{path.resolve()}\n{known.st_size}\n{known.st_mtime_ns}"
-    name = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    copy = cache / f"{name}.mp4"
+    if known_by is None:
+        if not isinstance(media, Path):
+            raise ValueError("by what is a file on a server known?")
+        if is_playable(media):
+            return media
+        known = media.stat()
+        known_by = f"{media.resolve()}\n{known.st_size}\n{known.st_mtime_ns}"
+    copy = copy_known_by(known_by, cache)
     if copy.is_file():
         return copy
     cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f"{name}.lock"):
+    with FileLock(copy.with_suffix(".lock")):
         if not copy.is_file():
-            unfinished = cache / f"{name}.tmp"  # also what a crash has left of an earlier try
+            unfinished = copy.with_suffix(".tmp")  # also what a crash has left of an earlier try
             try:
-                duration = probe(path).duration if on_progress is not None else None
-                for seconds in write_playable(path, unfinished):
+                duration = probe(media).duration if on_progress is not None else None
+                for seconds in write_playable(media, unfinished):
                     if on_progress is not None:
                         on_progress(seconds, duration)
                 unfinished.replace(copy)

@@ -153,7 +153,7 @@ class Queries:
         moments = self.answer(job_id, actor).found.moments
         if not 0 <= moment < len(moments):
             raise NoEvidenceError(f"The answer has no moment {moment}.")
-        jpeg, why = key_frame(moments[moment], _SIDE)
+        jpeg, why = key_frame(moments[moment], _SIDE, self._engine.settings.protocols)
         if jpeg is None:
             raise NoEvidenceError(why)
         return jpeg

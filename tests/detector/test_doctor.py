@@ -146,11 +146,29 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_elsewhere_is_not_asked_and_its_password_not_shown(tmp_path: Path) -> None:
-    url = "postgresql://ann:hush@db.example/works"
+def test_a_server_that_does_not_answer_and_its_password_is_not_shown(tmp_path: Path) -> None:
+    url = "postgresql://ann:hush@127.0.0.1:1/works"
     checks = by_name(workspace(Settings(home=tmp_path, database_url=url)))
-    assert "not on this machine" in checks["catalogue"].found
+    assert checks["catalogue"].state is State.PROBLEM
+    assert "cannot be opened" in checks["catalogue"].found
+    assert "MATCHCUT_DATABASE_URL" in checks["catalogue"].remedy
     assert not any("hush" in check.found for check in checks.values())
+
+
+def test_a_vector_service_that_does_not_answer(tmp_path: Path) -> None:
+    pytest.importorskip("pymilvus", reason="no pymilvus: `pip install -e .[cluster]`")
+    settings = Settings(home=tmp_path, vectors="milvus://ann:hush@127.0.0.1:1")
+    check = by_name(workspace(settings))["vectors"]
+    assert check.state is State.PROBLEM
+    assert "127.0.0.1:1/default cannot be reached" in check.found
+    assert "hush" not in check.found
+    assert "MATCHCUT_VECTORS" in check.remedy
+
+
+def test_a_vector_service_that_is_none(tmp_path: Path) -> None:
+    check = by_name(workspace(Settings(home=tmp_path, vectors="localhost:19530")))["vectors"]
+    assert check.state is State.PROBLEM
+    assert "milvus://" in check.found
 
 
 def test_the_key_of_the_faces(settings: Settings) -> None:

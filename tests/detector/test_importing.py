@@ -83,14 +83,14 @@ def test_a_work_that_is_not_enrolled_is_a_film_to_be(film: str) -> None:
     changes = plan_works(
         [
             WorkLine(2, path=film),
-            WorkLine(3, "https://cdn/x.mp4", "x", "X", "Studio B", Policy.BLOCK),
+            WorkLine(3, "s3://cdn/x.mp4", "x", "X", "Studio B", Policy.BLOCK),
         ],
         [HEAT],
     )
     assert changes.updates == ()
     assert changes.films == (
         Film(Source(film), "ronin", None, None, Policy.REVIEW),
-        Film(Source("https://cdn/x.mp4"), "x", "X", "Studio B", Policy.BLOCK),
+        Film(Source("s3://cdn/x.mp4"), "x", "X", "Studio B", Policy.BLOCK),
     )
 
 

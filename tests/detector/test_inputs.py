@@ -8,8 +8,12 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from detector.inputs import InputError, Source, expand
+from detector.inputs import PROTOCOLS, InputError, Source, digest_of, expand
+from detector.remote import RemoteFile
+from detector.settings import Settings
 from index.files import file_digest
+
+WITH_MEMORY = (*PROTOCOLS, "memory")
 
 
 @pytest.fixture
@@ -111,14 +115,14 @@ def test_odd_names_are_names(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"odd")
     (source,) = expand([str(tmp_path)])
     assert source.stem == name.removesuffix(".mp4")
-    with source.local() as path:
+    with source.opened() as path:
         assert path.read_bytes() == b"odd"
 
 
 def test_a_name_that_is_no_text_is_a_name(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9.mp4")).write_bytes(b"latin")
     (source,) = expand([str(tmp_path)])
-    with source.local() as path:
+    with source.opened() as path:
         assert path.read_bytes() == b"latin"
 
 
@@ -141,7 +145,7 @@ def test_the_stem_is_the_name_without_folder_and_suffix(name: str, stem: str) ->
 
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     source = Source(str(tmp_path / "gone.mp4"))
-    with pytest.raises(InputError, match=r"(?i)no such file"), source.local():
+    with pytest.raises(InputError, match=r"(?i)no such file"), source.opened():
         pass
     with pytest.raises(InputError, match=r"(?i)no such file"):
         source.state()
@@ -151,7 +155,7 @@ def test_what_is_not_a_file_is_not_opened(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.mp4"
     os.mkfifo(pipe)
     for place in (pipe, tmp_path):
-        with pytest.raises(InputError, match="not a file"), Source(str(place)).local():
+        with pytest.raises(InputError, match="not a file"), Source(str(place)).opened():
             pass
 
 
@@ -178,42 +182,40 @@ def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
 
 
 def test_an_address_of_a_folder_stands_for_the_videos_in_it(bucket: str) -> None:
-    assert [Source(s.name).stem for s in expand([bucket])] == ["a", "b", "c"]
-    assert all(source.is_url for source in expand([bucket]))
+    found = expand([bucket], WITH_MEMORY)
+    assert [source.stem for source in found] == ["a", "b", "c"]
+    assert all(source.is_url for source in found)
 
 
 def test_hidden_files_of_a_bucket_are_left_out_too(bucket: str) -> None:
     memory = fsspec.filesystem("memory")
     memory.pipe_file("/bucket/.hidden.mp4", b"x")
     memory.pipe_file("/bucket/.trash/old.mp4", b"x")
-    assert [source.stem for source in expand([bucket])] == ["a", "b", "c"]
+    assert [source.stem for source in expand([bucket], WITH_MEMORY)] == ["a", "b", "c"]
 
 
-def test_what_an_address_names_is_copied_and_the_copy_removed(bucket: str) -> None:
-    source = expand([bucket])[2]
-    with source.local() as path:
-        assert path.read_bytes() == b"/bucket/deep/c.webm"
-        assert path.suffix == ".webm"
-    assert not path.exists()
-
-
-def test_the_copy_is_removed_after_an_error_too(bucket: str) -> None:
-    def fail() -> Path:
-        with Source(f"{bucket}/b.mp4").local() as path:
-            copies.append(path)
-            raise RuntimeError("scan failed")
-
-    copies: list[Path] = []
-    with pytest.raises(RuntimeError):
-        fail()
-    assert not copies[0].exists()
+def test_what_an_address_names_is_read_where_it_lies(bucket: str) -> None:
+    source = expand([bucket], WITH_MEMORY)[2]
+    with source.opened(WITH_MEMORY) as media:
+        assert isinstance(media, RemoteFile)
+        assert (media.suffix, media.size) == (".webm", len(b"/bucket/deep/c.webm"))
+        assert media.read(8, 4) == b"deep"
+        assert digest_of(media) == hashlib.sha256(b"/bucket/deep/c.webm").hexdigest()
 
 
 def test_a_file_address_is_the_file(folder: Path) -> None:
-    source = Source(f"file://{folder}/b.mp4")
-    with source.local() as path:
-        assert path.read_bytes() == b"b.mp4"
+    with Source(f"file://{folder}/b.mp4").opened() as path:
+        assert path == folder / "b.mp4"
     assert len(expand([f"file://{folder}"])) == 6
+
+
+def test_a_file_address_of_what_is_not_a_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with (
+        pytest.raises(InputError, match="not a file"),
+        Source(f"file://{tmp_path}/pipe.mp4").opened(),
+    ):
+        pass
 
 
 def test_the_state_of_an_address_changes_with_its_content(folder: Path) -> None:
@@ -224,18 +226,51 @@ def test_the_state_of_an_address_changes_with_its_content(folder: Path) -> None:
 
 
 def test_an_address_that_holds_nothing_is_an_input_error(bucket: str) -> None:
-    with pytest.raises(InputError), Source(f"{bucket}/gone.mp4").local():
+    source = Source(f"{bucket}/gone.mp4")
+    with pytest.raises(InputError, match="no such file"), source.opened(WITH_MEMORY):
         pass
-    with pytest.raises(InputError):
-        Source(f"{bucket}/gone.mp4").state()
+    with pytest.raises(InputError, match="no such file"):
+        source.state(WITH_MEMORY)
 
 
-@pytest.mark.parametrize("use", [lambda s: s.state(), lambda s: s.local().__enter__()])
+@pytest.mark.parametrize("use", [lambda s, p: s.state(p), lambda s, p: s.opened(p).__enter__()])
 def test_an_unknown_protocol_is_an_input_error_that_names_it(use) -> None:
     with pytest.raises(InputError, match="gopher"):
-        use(Source("gopher://films/clip.mp4"))
+        use(Source("gopher://films/clip.mp4"), ["gopher"])
 
 
 def test_an_unknown_protocol_cannot_be_expanded() -> None:
     with pytest.raises(InputError, match="gopher"):
-        expand(["gopher://films"])
+        expand(["gopher://films"], ["gopher"])
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [
+        ("https://films.example/clip.mp4", "https"),
+        ("HTTP://films.example/clip.mp4", "http"),
+        ("simplecache::s3://films/clip.mp4", "simplecache"),
+        ("simplecache::https://films.example/clip.mp4", "simplecache"),
+        ("memory://bucket/b.mp4", "memory"),
+    ],
+)
+def test_only_what_is_allowed_is_read_and_the_remedy_is_told(name: str, protocol: str) -> None:
+    source = Source(name)
+    said = f"{protocol}:// are not read.*MATCHCUT_PROTOCOLS=file,s3,gs,gcs,az,abfs,{protocol}$"
+    for use in (source.state, lambda: source.opened().__enter__(), lambda: expand([name])):
+        with pytest.raises(InputError, match=said):
+            use()
+
+
+def test_a_part_of_an_address_that_is_not_allowed_is_not_read() -> None:
+    allowed = (*PROTOCOLS, "simplecache")
+    with pytest.raises(InputError, match="https:// are not read"):
+        Source("simplecache::https://films.example/clip.mp4").state(allowed)
+
+
+def test_protocols_are_a_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert Settings(home=tmp_path).protocols == PROTOCOLS
+    (tmp_path / "matchcut.toml").write_text('protocols = ["file", "https"]\n')
+    assert Settings(home=tmp_path).protocols == ("file", "https")
+    monkeypatch.setenv("MATCHCUT_PROTOCOLS", "s3, HTTPS")
+    assert Settings(home=tmp_path).protocols == ("s3", "https")

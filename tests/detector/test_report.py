@@ -281,10 +281,10 @@ def test_footage_that_is_gone_is_said_to_be_gone(
     damaged = tmp_path / "damaged.mp4"
     damaged.write_bytes(sample.path.read_bytes()[:300])
     result = replace(true_result(sample, works), source=str(damaged))
-    remote = {**works, "bikes": replace(works["bikes"], source="s3://films/bikes.mp4")}
+    remote = {**works, "bikes": replace(works["bikes"], source="https://films/bikes.mp4")}
     (tmp_path / "b").mkdir()
     _, page = written(tmp_path / "b", [result], remote)
-    assert "The reference file is not on this machine: s3://films/bikes.mp4" in page.text
+    assert "The reference file is at https://films/bikes.mp4: addresses that begin" in page.text
     assert "The upload gives no picture at 0:01.7: " in page.text
     assert not page.pictures
 

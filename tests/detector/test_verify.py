@@ -137,7 +137,6 @@ def test_a_film_whose_file_is_gone_says_nothing(
 ) -> None:
     assert verify(match, upload, tmp_path / "gone.mp4", ref, descriptor, COPY) == match
     assert verify(match, upload, tmp_path, ref, descriptor, COPY) == match
-    assert verify(match, upload, Path("s3://films/bikes.mp4"), ref, descriptor, COPY) == match
 
 
 def test_a_film_whose_file_cannot_be_read_any_more_says_nothing(

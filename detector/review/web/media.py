@@ -195,7 +195,7 @@ async def get_moment(request: Request, job_id: JobId, moment: Number, actor: Rev
 
 def _face(request: Request, case: Case, match: int, appearance: int, side: Side) -> bytes:
     if side is Side.UPLOAD:
-        return face_in_upload(case, match, appearance)
+        return face_in_upload(case, match, appearance, settings(request))
     cipher = engine(request).cipher()
     if cipher is None:
         raise NoEvidenceError("The key of the enrolled faces is not here, so none can be shown.")

@@ -39,7 +39,7 @@ def test_every_broken_file_ends_in_frames_or_a_reason(bases: list[Path], tmp_pat
 
 def answer_to(broken: Path) -> str:
     try:
-        with Source(str(broken)).local() as path:
+        with Source(str(broken)).opened() as path:
             return f"{len(list(Sampler(path, 2.0)))} frames"
     except (InputError, UnreadableMediaError) as error:
         return str(error)

@@ -200,7 +200,7 @@ def test_a_likely_face_is_shown_beside_the_enrolled_one_and_never_kept(
     enrolled = face_enrolled(case, 0, 0, index, people_cipher(scanned_desk.settings))
     person = index.people.get("eileen")
     assert enrolled == index.people.crop(person.number, 1, people_cipher(scanned_desk.settings))
-    seen = picture_of(face_in_upload(case, 0, 0))
+    seen = picture_of(face_in_upload(case, 0, 0, scanned_desk.settings))
     assert max(seen.shape) <= 200
     assert set(scanned_desk.home.rglob("*")) == before
 
@@ -215,7 +215,7 @@ def test_a_face_that_only_resembles_the_person_is_not_shown(
     match = replace(flag.match, appearances=(replace(one, likeness=Likeness.RESEMBLES),))
     case = case_of(replace(result, flags=(replace(flag, match=match),)), case.digest)
     with pytest.raises(NoEvidenceError, match="only resembles"):
-        face_in_upload(case, 0, 0)
+        face_in_upload(case, 0, 0, scanned_desk.settings)
     with pytest.raises(NoEvidenceError, match="only resembles"):
         face_enrolled(case, 0, 0, index, people_cipher(scanned_desk.settings))
 
@@ -224,13 +224,14 @@ def test_faces_that_cannot_be_shown_are_refused(
     scanned_desk: ScannedDesk, index: ReferenceIndex, compilation: Case, tmp_path: Path
 ) -> None:
     case = scanned_desk.cases["interview"]
-    cipher = people_cipher(scanned_desk.settings)
+    settings = scanned_desk.settings
+    cipher = people_cipher(settings)
     with pytest.raises(NoEvidenceError, match="no appearance 3"):
-        face_in_upload(case, 0, 3)
+        face_in_upload(case, 0, 3, settings)
     with pytest.raises(NoEvidenceError, match="no appearance 0"):
-        face_in_upload(compilation, 0, 0)
+        face_in_upload(compilation, 0, 0, settings)
     with pytest.raises(NoEvidenceError, match="no longer at"):
-        face_in_upload(replace(case, source=str(tmp_path / "gone.mp4")), 0, 0)
+        face_in_upload(replace(case, source=str(tmp_path / "gone.mp4")), 0, 0, settings)
     with pytest.raises(WrongKeyError):
         face_enrolled(case, 0, 0, index, Cipher(b"x" * KEY_BYTES))
     with (

@@ -231,12 +231,17 @@ def test_what_has_gone_is_said_and_the_rest_is_shown(
     assert seen.person is None
 
 
-def test_an_address_is_not_played(
+def test_an_address_is_played_if_it_may_be_read(
     compilation: Case, index: ReferenceIndex, scanned_desk: ScannedDesk
 ) -> None:
     case = changed(compilation, source="s3://bucket/clip.mp4")
+    assert case_evidence(case, index, scanned_desk.settings).upload.problem is None
+    case = changed(compilation, source="https://films.example/clip.mp4")
     problem = case_evidence(case, index, scanned_desk.settings).upload.problem
-    assert problem == "The upload is not on this machine: s3://bucket/clip.mp4"
+    assert problem is not None
+    assert problem.startswith(
+        "The upload is at https://films.example/clip.mp4: addresses that begin with https://"
+    )
 
 
 def test_a_match_of_which_nothing_counts_has_no_timeline(

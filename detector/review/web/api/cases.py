@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, StringConstraints
 
-from detector.report_pictures import why_missing
+from detector.report_pictures import why_not_here
 from detector.review import records
 from detector.review.errors import DatabaseError, NotFoundError
 from detector.review.evidence import UPLOAD
@@ -173,7 +173,7 @@ def list_earlier_cases(request: Request, case_id: CaseId, actor: Signed, part: P
 def read_case_provenance(request: Request, case_id: CaseId, actor: Signed) -> ReadProvenance:
     """Read the content credentials of the upload, which takes as long as to read the file."""
     case = desk(request).cases.get(case_id)
-    problem = why_missing(UPLOAD, case.source)
+    problem = why_not_here(UPLOAD, case.source)
     if problem is not None:
         raise NotFoundError(problem)
     try:

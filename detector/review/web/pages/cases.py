@@ -14,7 +14,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
 from detector.report import choose_pairs
-from detector.report_pictures import why_missing
+from detector.report_pictures import why_not_here
 from detector.review.decisions import UNDO_WINDOW
 from detector.review.errors import NotFoundError, ReviewError
 from detector.review.evidence import (
@@ -84,7 +84,7 @@ def provenance(request: Request, case_id: CaseId, actor: Signed) -> Response:
     """Read the content credentials, which takes as long as to read the file."""
     del actor
     case = desk(request).cases.get(case_id)
-    problem = why_missing(UPLOAD, case.source)
+    problem = why_not_here(UPLOAD, case.source)
     found = None
     if problem is None:
         try:

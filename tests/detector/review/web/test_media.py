@@ -157,7 +157,7 @@ def test_uploads_elsewhere_and_works_that_are_gone_say_so(office: Office) -> Non
     office.engine.index.remove("bikes")
     rosa = office.browser("rosa")
     elsewhere = rosa.get(f"{API}/cases/{case}/upload.mp4").json()
-    assert "not on this machine" in elsewhere["error"]["message"]
+    assert "https:// are not read unless" in elsewhere["error"]["message"]
     gone = rosa.get(f"{API}/works/bikes/reference.mp4")
     assert gone.status_code == 404
     assert gone.json()["error"]["message"] == "This work is not enrolled any more."
