@@ -7,8 +7,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -19,8 +20,10 @@ from detector.commands.common import (
     FLAGGED,
     UNREADABLE,
     Channels,
+    Describers,
     Format,
     Home,
+    On,
     Paths,
     errors,
     fail,
@@ -31,6 +34,7 @@ from detector.types import Mode
 
 if TYPE_CHECKING:
     from detector.inputs import Source
+    from detector.settings import Settings
     from detector.submissions import Submissions
     from detector.types import ScanResult
 
@@ -83,9 +87,11 @@ def scan_command(
         typer.Option(
             min=1,
             help="Uploads scanned at the same time; each takes some 200 MB.",
-            show_default="one for each core, at most 8",
+            show_default="one for each core, here at most 8",
         ),
     ] = None,
+    on: On = None,
+    describers: Describers = None,
     cases: Annotated[
         bool,
         typer.Option("--cases", help="Open a case at the desk for what is to be reviewed."),
@@ -148,19 +154,24 @@ def scan_command(
 
     matchcut scan incoming/ --watch --cases --resume --format jsonl --output flags.jsonl
 
+    matchcut scan s3://uploads/ --on ray://head:10001 --resume --format jsonl
+
     Licences go by who submitted an upload and where it is shown. With --cases
     every upload that is to be reviewed or blocked is a case at the takedown
     desk as soon as it is scanned; the same file again is the same case. With
-    --watch the CSV of --submissions is read again for what comes.
+    --watch the CSV of --submissions is read again for what comes. With --on all
+    nodes must find workspace and uploads under the same paths, or at URLs.
 
     Exit code 1 if something was flagged, 3 if some inputs could not be read.
     """
     with errors():
         from detector.batch import Batch, usual_workers
+        from detector.cluster import ClusterBatch
         from detector.commands.intake import CaseOpener, desk_for, known_submissions
         from detector.commands.scanning import (
             forget_old,
             metered,
+            on_cluster,
             open_for_scan,
             stream_to,
             told,
@@ -173,10 +184,10 @@ def scan_command(
 
         if watch and (report is not None or output_format is Format.TABLE):
             fail("--watch has no end to write at: use --format jsonl or csv, without --report")
-        sources = [] if watch else expand(paths)
+        settings = settings_of(home, channels=channels, rate=rate, mode=mode)
+        sources = [] if watch else expand(paths, settings.protocols)
         if not watch and not sources:
             fail(f"no video in {', '.join(paths)}")
-        settings = settings_of(home, channels=channels, rate=rate, mode=mode)
         how = (submissions, uploader, territory)
         known = known_submissions(*how, None if watch else sources)
         started = time.perf_counter()
@@ -187,25 +198,30 @@ def scan_command(
             metered(metrics, metrics_port) as counted,
             open_index(settings) as index,
             desk_for(cases, settings) as desk,
+            on_cluster(on, workers, describers) as size,
         ):
             opened = open_for_scan(index, settings)
             forget_old(index, settings)
             with stream_to(output) as stream, _until_told(watch) as over:
                 writer = open_writer(output_format, stream)
-                for some in _arriving(paths, every, over) if watch else [sources]:
+                for some in _arriving(paths, every, over, settings) if watch else [sources]:
                     if watch:  # what changed since the last files, or since the start
                         opened = open_for_scan(index, settings)
                         forget_old(index, settings)
                         known = _known_by_now(how, known)
                     opener = None if desk is None else CaseOpener(desk, index, opened, settings)
-                    batch = Batch(
+                    make: Callable[..., Batch | ClusterBatch] = (
+                        partial(Batch, workers=workers or usual_workers())
+                        if size is None
+                        else partial(ClusterBatch, size=size)
+                    )
+                    batch = make(
                         index,
                         opened.descriptors,
                         settings,
                         faces=opened.faces,
                         min_score=min_score,
                         submissions=known.of,
-                        workers=workers or usual_workers(),
                         resume=resume,
                     )
                     for result in told(batch, some, opener, counted, over):
@@ -224,7 +240,7 @@ def scan_command(
                 from detector.report import report_scan
 
                 say(f"writing {report}")
-                report_scan(report, shown, index, opened.cipher)
+                report_scan(report, shown, index, opened.cipher, settings.protocols)
     if failed or tally.unreadable:
         raise typer.Exit(UNREADABLE)
     raise typer.Exit(FLAGGED if tally.flagged else 0)
@@ -270,7 +286,7 @@ def _until_told(watch: bool) -> Iterator[threading.Event]:
 
 
 def _arriving(
-    paths: Sequence[str], every: float, over: threading.Event
+    paths: Sequence[str], every: float, over: threading.Event, settings: Settings
 ) -> Iterator[Sequence[Source]]:
     """Give the files that are there, then those that come or change, each once it is complete."""
     from detector.inputs import expand
@@ -278,8 +294,9 @@ def _arriving(
     given: dict[str, str] = {}  # state of each file
     last: dict[str, str] = {}  # and as of the last look
     while not over.is_set():
-        sources = expand(paths)
-        now = {source.name: state for source in sources if (state := source.state_if_there())}
+        sources = expand(paths, settings.protocols)
+        states = ((one.name, one.state_if_there(settings.protocols)) for one in sources)
+        now = {name: state for name, state in states if state is not None}
         ready = [
             source
             for source in sources

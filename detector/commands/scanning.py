@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from detector.batch import Batch
+    from detector.cluster import ClusterBatch, Size
     from detector.commands.intake import CaseOpener
     from detector.inputs import Source
     from detector.scan_metrics import Watching
@@ -72,6 +73,25 @@ def open_for_scan(index: ReferenceIndex, settings: Settings) -> Opened:
         descriptors = _open_descriptors(index, settings, named, enrolled, faces is not None)
     cipher = None if faces is None else people_cipher(settings)
     return Opened(descriptors, faces, cipher)
+
+
+@contextmanager
+def on_cluster(
+    address: str | None, workers: int | None, describers: int | None
+) -> Iterator[Size | None]:
+    """Be connected to a cluster, if there is to be one; say how many processes the work gets."""
+    if address is None:
+        if describers is not None:
+            fail("--describers is for a cluster: give --on as well")
+        yield None
+        return
+    from detector.cluster import connected, size_for
+
+    with connected(address):
+        size = size_for(workers, describers)
+        more = f", {size.describers} to describe" if size.describers else ""
+        say(f"on the Ray cluster: {size.workers} workers{more}")
+        yield size
 
 
 @contextmanager
@@ -146,7 +166,7 @@ def forget_old(index: ReferenceIndex, settings: Settings) -> None:
 
 
 def told(
-    batch: Batch,
+    batch: Batch | ClusterBatch,
     sources: Sequence[Source],
     opener: CaseOpener | None,
     counted: Watching | None = None,

@@ -16,9 +16,11 @@ from detector.commands.common import (
     FLAGGED,
     UNREADABLE,
     Channels,
+    Describers,
     Format,
     Home,
     ListFormat,
+    On,
     Paths,
     errors,
     fail,
@@ -29,6 +31,7 @@ from detector.commands.common import (
 from detector.commands.rights_options import Numbers
 
 if TYPE_CHECKING:
+    from detector.cluster import Size
     from detector.describe import OnProgress
     from detector.descriptors import Descriptor
     from detector.importing import Film
@@ -78,6 +81,14 @@ def works_add(
     cases: Annotated[
         bool, typer.Option("--cases", help="With --match-back: open cases at the desk.")
     ] = False,
+    on: On = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="With --on: films at the same time.", show_default="one for each core"
+        ),
+    ] = None,
+    describers: Describers = None,
 ) -> None:
     """Protect films: describe their frames and put them into the index.
 
@@ -89,11 +100,15 @@ def works_add(
     flagged.
     """
     with errors():
+        from detector.commands.scanning import on_cluster
         from detector.importing import Film
         from detector.inputs import expand
         from index.records import Policy
 
-        sources = expand(paths)
+        settings = settings_of(home, channels=channels)
+        if workers is not None and on is None:
+            fail("--workers is for a cluster: give --on as well")
+        sources = expand(paths, settings.protocols)
         if not sources:
             fail(f"no video in {', '.join(paths)}")
         if cases and not match_back:
@@ -102,11 +117,10 @@ def works_add(
             fail(f"--id is for a single file; these are {len(sources)}")
         wanted = Policy(policy.value)
         films = [Film(source, work_id, title, owner, wanted) for source in sources]
-        settings = settings_of(home, channels=channels)
         descriptors = _open_channels(settings)
         flagged = 0
-        with open_index(settings) as index:
-            added, failed = _enroll(films, index, descriptors, settings)
+        with open_index(settings) as index, on_cluster(on, workers, describers) as size:
+            added, failed = _enroll(films, index, descriptors, settings, size)
             if match_back and added:
                 from detector.commands import uploads
 
@@ -135,26 +149,49 @@ def _enroll(
     index: ReferenceIndex,
     descriptors: dict[Channel, Descriptor],
     settings: Settings,
+    size: Size | None = None,
 ) -> tuple[list[Work], int]:
-    """Put films into the index, and print their ids; return new works, and how many failed."""
-    from detector.pipeline import NothingToMatchError, enroll
+    """Put films into the index, and print their ids; return new works, and how many failed.
+
+    Parameters
+    ----------
+    size
+        Of the cluster that describes them, if one does.
+    """
+    from detector.cluster import ClusterFileError, look_at_films
+    from detector.pipeline import NothingToMatchError, enroll_seen, look_at_film
     from index.errors import IdTakenError, InvalidWorkError
 
     film_of = {film.source: film for film in films}
+    sources = list(film_of)
     added: list[Work] = []
+    watched: dict[Source, OnProgress] = {}  # of films on a cluster, the one whose turn it is
+
+    def far(source: Source) -> OnProgress:
+        return lambda done, total: watched[source](done, total) if source in watched else None
+
+    from_cluster = None
+    if size is not None:
+        from_cluster = look_at_films(sources, descriptors, settings, size, far)
 
     def add(source: Source, on_progress: OnProgress) -> str:
         film = film_of[source]
-        enrolled = enroll(
+        if from_cluster is None:
+            seen = look_at_film(source, index, descriptors, settings, on_progress)
+        else:
+            watched[source] = on_progress
+            looked = next(from_cluster)
+            if isinstance(looked, Exception):
+                raise looked
+            seen = looked
+        enrolled = enroll_seen(
             source,
+            seen,
             index,
-            descriptors,
-            settings,
             work_id=film.id,
             title=film.title,
             owner=film.owner,
             policy=film.policy,
-            on_progress=on_progress,
         )
         work = enrolled.work
         typer.echo(work.id)
@@ -165,8 +202,12 @@ def _enroll(
             outcome = f"is in the index already, as {work.id}"
         return with_problem(outcome, enrolled.problem)
 
-    refused = (NothingToMatchError, IdTakenError, InvalidWorkError)
-    failed = each_file(list(film_of), add, refused)
+    refused = (NothingToMatchError, IdTakenError, InvalidWorkError, ClusterFileError)
+    try:
+        failed = each_file(sources, add, refused)
+    finally:
+        if from_cluster is not None:
+            from_cluster.close()
     return added, failed
 
 
@@ -313,7 +354,9 @@ def works_import(
         settings = settings_of(home, channels=channels)
         with open_index(settings) as index:
             with taking(table):
-                changes = plan_works(read_works(table.read_bytes()), index.works())
+                changes = plan_works(
+                    read_works(table.read_bytes()), index.works(), settings.protocols
+                )
             descriptors = _open_channels(settings) if changes.films else {}
             for work in index.update_all(changes.updates):
                 typer.echo(work.id)
