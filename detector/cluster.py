@@ -147,7 +147,7 @@ def size_for(workers: int | None, describers: int | None) -> Size:
         raise ClusterError("the Ray cluster has no processors: start nodes with --num-cpus")
     workers = workers or left
     threads = max(1, min(left // workers, *processors, left))
-    return Size(workers, threads, describers, on_gpu=describers <= gpus)
+    return Size(workers, threads, describers, on_gpu=0 < describers <= gpus)
 
 
 class ClusterBatch:
@@ -297,14 +297,13 @@ class _Fleet:
 
         options: dict[str, Any] = {"num_gpus": 1} if self._size.on_gpu else {"num_cpus": 1}
         make = ray.remote(Describer).options(
-            **options,
-            max_concurrency=_DESCRIBED_TOGETHER,
-            # Nothing is lost with one: it is asked again.
-            max_restarts=0,
+            **options, max_concurrency=_DESCRIBED_TOGETHER, max_restarts=-1, max_task_retries=-1
         )
-        self._describers = [make.remote() for _ in range(self._size.describers)]
+        self._describers = [make.remote(self._job) for _ in range(self._size.describers)]
         try:
-            ray.get([one.prepare.remote(self._job) for one in self._describers])
+            ray.get(
+                [one.facts.remote(name) for one in self._describers for name in self._job.spaces]
+            )
         except RayTaskError as error:
             raise _cause(error) from None
         return self

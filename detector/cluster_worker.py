@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -20,6 +21,7 @@ import ray
 
 from detector import logs
 from detector.batch import Scanner
+from detector.cluster import ClusterError
 from detector.descriptors import Descriptor, space_of
 from detector.descriptors.base import Images
 from detector.descriptors.channels import open_channel
@@ -76,26 +78,35 @@ class _Facts:
     is_on_gpu: bool
 
 
-class UnfitNodeError(Exception):
+class UnfitNodeError(ClusterError):
     """A node of the cluster cannot take part; the text says why, and what to do about it."""
 
 
 class Describer:
-    """Describes the pictures of many workers, those that come at the same time together."""
+    """Describes the pictures of many workers, those that come at the same time together.
 
-    def prepare(self, job: Job) -> None:
-        """Load the models; raises as `Worker.prepare`."""
-        _check_version(job)
-        self._descriptors = {
-            channel: JoinedDescriptor(_open(job, channel)) for channel in job.spaces
-        }
+    When it is lost with its node, Ray makes it anew elsewhere, and asks it again what it was asked.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._loading = threading.Lock()
+        self._descriptors: dict[Channel, JoinedDescriptor] = {}
 
     def facts(self, channel: Channel) -> _Facts:
-        one = self._descriptors[channel]
+        """Return what workers must know of it; raises as `Worker.prepare`."""
+        one = self._descriptor(channel)
         return _Facts(one.name, one.version, one.dim, one.is_on_gpu)
 
     def describe(self, channel: Channel, images: Images) -> npt.NDArray[np.float32]:
-        return self._descriptors[channel].describe(images)
+        return self._descriptor(channel).describe(images)
+
+    def _descriptor(self, channel: Channel) -> JoinedDescriptor:
+        with self._loading:
+            if channel not in self._descriptors:
+                _check_version(self._job)
+                self._descriptors[channel] = JoinedDescriptor(_open(self._job, channel))
+            return self._descriptors[channel]
 
 
 class RemoteDescriptor:

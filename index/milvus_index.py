@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 # Longer than bounded staleness lets a search lag behind: 5 s, unless a server is told otherwise.
 _STRONG_S = 15.0
 _STALE_S = 24 * 3600.0  # age of a collection that nobody is about to make a channel's any more
+_LOOK_S = 0.5  # between two looks at whether an index is built
 _LARGE = 100_000  # vectors to bring over, from which it is told that this is being done
 
 _log = logging.getLogger(__name__)
@@ -152,7 +153,9 @@ class MilvusIndex:
                 continue
             with self._lock:
                 self._in_step.discard(channel)
-            self._put_held(channel, held.collection, held.space, held.content + _mark(file))
+            self._put_held(
+                channel, held.collection, held.space, held.content + _mark(work_number, file.count)
+            )
 
     def remove(self, work_number: int, channels: Iterable[str]) -> None:
         for channel in channels:
@@ -163,17 +166,7 @@ class MilvusIndex:
             self._mend(channel, gone=work_number)
 
     def flush(self) -> None:
-        """Sweep what a crash has left on the server long ago; nothing else is unwritten."""
-        self._changed.clear()
-        with self._sessions() as session:
-            named = set(session.scalars(select(CollectionRow.collection)))
-        self._connection()
-        from index.milvus_store import MilvusStore
-
-        for name in MilvusStore.names(self._connection(), self._prefix):
-            made_at = int(name.rsplit("_", 2)[1], 16)
-            if name not in named and made_at < time.time() - _STALE_S:
-                MilvusStore(self._connection(), name, 1).drop()
+        self._changed.clear()  # the server has written it
 
     def due(self) -> list[str]:
         return []
@@ -189,10 +182,14 @@ class MilvusIndex:
         files = self._catalog.embeddings_files(channel=staged_name(channel) if staged else channel)
         if not files:
             return None
+        self._sweep()
         store = self._create(channel, files[0].dim)
         _tell_large(channel, files)
         store.put(_until(self._works(files), go_on))
         store.seal()
+        while not store.is_indexed():
+            _go_on(go_on)
+            time.sleep(_LOOK_S)
         return _Built(store, files[0].space)
 
     def adopt(self, channel: str, store: _Built | None) -> None:
@@ -287,8 +284,8 @@ class MilvusIndex:
                     )
                     store = None
             if store is not None and gone is not None:
-                store.remove(gone)
-                if len(store) == sum(file.count for file in files):
+                taken = _mark(gone, store.remove(gone))
+                if held is not None and held.content == (_content(files) + taken) % _MODULUS:
                     self._finish(channel, store, files)
                     return
             self._bring_into_step(channel, store or self._create(channel, files[0].dim), files)
@@ -337,8 +334,19 @@ class MilvusIndex:
         from index.milvus_store import MilvusStore
 
         of_channel = f"{self._prefix}{channel.replace('-', '_')}"
-        name = f"{of_channel}_{int(time.time()):x}_{secrets.token_hex(3)}"
+        name = f"{of_channel}_{int(time.time()):x}_{secrets.token_hex(3)}"  # see `_sweep`
         return MilvusStore.create(self._connection(), name, dim)
+
+    def _sweep(self) -> None:
+        """Drop what was built aside long ago and never put in the place of anything."""
+        from index.milvus_store import MilvusStore
+
+        with self._sessions() as session:
+            named = set(session.scalars(select(CollectionRow.collection)))
+        for name in MilvusStore.names(self._connection(), self._prefix):
+            made_at = int(name.rsplit("_", 2)[1], 16)
+            if name not in named and made_at < time.time() - _STALE_S:
+                MilvusStore(self._connection(), name, 1).drop()
 
     @property
     def _prefix(self) -> str:
@@ -395,14 +403,14 @@ class MilvusIndex:
 _MODULUS = 1 << 256
 
 
-def _mark(file: EmbeddingsFile) -> int:
+def _mark(work_number: int, count: int) -> int:
     """Return what stands for a work's vectors in the sum that stands for a collection's."""
-    return int(hashlib.sha256(f"{file.work_number}:{file.digest}".encode()).hexdigest(), 16)
+    return int(hashlib.sha256(f"{work_number}:{count}".encode()).hexdigest(), 16)
 
 
 def _content(files: Iterable[EmbeddingsFile]) -> int:
     """Return what stands for all that a collection holds: a sum, which is quick to add to."""
-    return sum(map(_mark, files)) % _MODULUS
+    return sum(_mark(file.work_number, file.count) for file in files) % _MODULUS
 
 
 def _counts(files: Iterable[EmbeddingsFile]) -> dict[int, int]:
@@ -418,9 +426,13 @@ def _tell_large(channel: str, files: Sequence[EmbeddingsFile]) -> None:
 def _until(
     works: Iterable[tuple[int, NDArray[np.float32]]], go_on: Callable[[], bool]
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    for work in works:
+        _go_on(go_on)
+        yield work
+
+
+def _go_on(go_on: Callable[[], bool]) -> None:
     from index.main_file import StoppedError
 
-    for work in works:
-        if not go_on():
-            raise StoppedError("it was called off")
-        yield work
+    if not go_on():
+        raise StoppedError("it was called off")

@@ -97,6 +97,16 @@ class MilvusStore:
         """Let what was put be indexed now, after much was, and not when it has rested."""
         self._ask(lambda client, s: client.flush(self.collection, timeout=s))
 
+    def is_indexed(self) -> bool:
+        """Whether the index of what was sealed is built; until then searches compare with all."""
+
+        def ask(client: MilvusClient, timeout: float) -> bool:
+            names = client.list_indexes(self.collection, timeout=timeout)
+            facts = [client.describe_index(self.collection, name, timeout) for name in names]
+            return all(one["pending_index_rows"] == 0 for one in facts)
+
+        return bool(self._ask(ask))
+
     def add(self, work_number: int, vectors: ArrayLike) -> None:
         table = unit_vectors(vectors, self.dim)
         vector_id(work_number, np.arange(len(table)))  # refuses what has no id

@@ -188,12 +188,14 @@ def test_films_are_described_on_the_cluster(nodes, descriptors, settings, sample
 def test_a_node_without_the_workspace_says_so(nodes, index, descriptors, settings, uploads):
     moved = settings.model_copy(update={"home": settings.home / "elsewhere"})
     batch = on_cluster(index, descriptors, moved)
-    with pytest.raises(Exception, match=r"has no workspace in .*elsewhere: let all nodes see it"):
+    with pytest.raises(
+        ClusterError, match=r"has no workspace in .*elsewhere: let all nodes see it"
+    ):
         list(batch.run(uploads))
 
 
 def test_processes_are_shared_out(nodes):
-    assert size_for(None, None) == Size(workers=2, threads=1, describers=0, on_gpu=True)
+    assert size_for(None, None) == Size(workers=2, threads=1, describers=0, on_gpu=False)
     assert size_for(None, 1) == Size(workers=1, threads=1, describers=1, on_gpu=False)
     assert size_for(8, 0).threads == 1
 
