@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from detector.describe import OnProgress
 from detector.descriptors import Descriptor, space_of
@@ -32,8 +32,6 @@ from index.reference_index import ReferenceIndex
 if TYPE_CHECKING:
     from detector.cluster_worker import Job
     from detector.pipeline import FilmSeen
-
-_T = TypeVar("_T")
 
 _TRIES = 3  # of a file whose worker was lost
 _LOOK_S = 0.5  # how long results are waited for, before it is seen what else is to be done
@@ -262,7 +260,7 @@ class _Member:
 
 
 @dataclass(slots=True)
-class _Work(Generic[_T]):
+class _Work:
     """Files, how far they are, and their results until these are taken."""
 
     sources: Sequence[Source]
@@ -328,7 +326,7 @@ class _Fleet:
         call
             Asks a worker (an actor) to do something with a file that was tried so often before.
         """
-        work: _Work[Any] = _Work(sources, call, on_progress)
+        work = _Work(sources, call, on_progress)
         thread = threading.Thread(target=self._dispatch, args=(work,), name="cluster")
         thread.start()
         try:
@@ -345,7 +343,7 @@ class _Fleet:
             self._is_over.set()
             thread.join()
 
-    def _dispatch(self, work: _Work[Any]) -> None:
+    def _dispatch(self, work: _Work) -> None:
         try:
             while not self._is_over.is_set() and len(work.results) + work.taken < len(work.sources):
                 self._fill_up(work)
@@ -356,7 +354,7 @@ class _Fleet:
                 work.failure = error
                 work.changed.notify_all()
 
-    def _fill_up(self, work: _Work[Any]) -> None:
+    def _fill_up(self, work: _Work) -> None:
         """Start as many workers as there should be, and files for."""
         import ray
 
@@ -373,7 +371,7 @@ class _Fleet:
             pending = actor.prepare.remote(self._job, self._describers, self._size.threads)
             self._members.append(_Member(actor, pending))
 
-    def _give_out(self, work: _Work[Any]) -> None:
+    def _give_out(self, work: _Work) -> None:
         for member in self._members:
             if member.pending is not None:
                 continue
@@ -385,7 +383,7 @@ class _Fleet:
             member.watch = work.on_progress(source) if work.on_progress is not None else None
             member.pending = work.call(member.actor, source, work.tried.get(number, 0))
 
-    def _next(self, work: _Work[Any]) -> int | None:
+    def _next(self, work: _Work) -> int | None:
         if work.again:
             return work.again.popleft()
         most = min(len(work.sources), work.taken + max(_WINDOW, 4 * self._size.workers))
@@ -394,7 +392,7 @@ class _Fleet:
         work.begun += 1
         return work.begun - 1
 
-    def _gather(self, work: _Work[Any]) -> None:
+    def _gather(self, work: _Work) -> None:
         """Take what has come by now, or soon."""
         import ray
 
@@ -408,7 +406,7 @@ class _Fleet:
         self._watch_progress()
         self._see_whether_there_are_any()
 
-    def _take(self, work: _Work[Any], member: _Member, reference: Any) -> None:
+    def _take(self, work: _Work, member: _Member, reference: Any) -> None:
         import ray
         from ray.exceptions import RayError, RayTaskError
 

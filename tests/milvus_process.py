@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 
 PORT = 19530
-_PATIENCE_S, _TRIES = 60.0, 4
+_PATIENCE_S, _TRIES = 60.0, 8
 _ASKED_S = 5.0
 _SERVE = """
 import signal, sys
