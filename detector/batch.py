@@ -21,7 +21,7 @@ from detector.inputs import InputError, Source, digest_of
 from detector.kept import FORM, pack, unpack
 from detector.memory import give_back, keep_few_arenas
 from detector.output import from_json, submission_values, to_json
-from detector.pipeline import NOTHING_KNOWN, scan
+from detector.pipeline import NOTHING_KNOWN, scan, unreadable
 from detector.settings import Settings
 from detector.types import Channel, ScanResult, Status, Submission
 from index.errors import DamagedFileError
@@ -124,13 +124,7 @@ class Scanner:
             state = source.state(self._settings.protocols)
             content = _content_of(source, state)
         except InputError as error:
-            return ScanResult(
-                source.name,
-                source.stem,
-                Status.UNREADABLE,
-                reason=str(error),
-                submission=submission,
-            )
+            return unreadable(source, str(error), submission)
         came_in = json.dumps(submission_values(submission))
         key = _digest("\0".join((content, came_in, self._conditions)))
         known = self._index.recall_scan(key) if resume else None

@@ -24,9 +24,9 @@ from detector.describe import OnProgress
 from detector.descriptors import Descriptor, space_of
 from detector.faces import FaceChannel
 from detector.inputs import Source
-from detector.pipeline import NOTHING_KNOWN
+from detector.pipeline import NOTHING_KNOWN, unreadable
 from detector.settings import Settings
-from detector.types import Channel, ScanResult, Status, Submission
+from detector.types import Channel, ScanResult, Submission
 from index.reference_index import ReferenceIndex
 
 if TYPE_CHECKING:
@@ -202,13 +202,7 @@ class ClusterBatch:
             results = fleet.run(sources, scan, on_progress)
             for source, result in zip(sources, results, strict=True):
                 if isinstance(result, _Lost):
-                    yield ScanResult(
-                        source.name,
-                        source.stem,
-                        Status.UNREADABLE,
-                        reason=result.reason,
-                        submission=self._submission_of(source),
-                    )
+                    yield unreadable(source, result.reason, self._submission_of(source))
                 else:
                     yield replace(result, source=source.name, query_id=source.stem)
 

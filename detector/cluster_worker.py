@@ -32,8 +32,8 @@ from detector.people import open_faces
 from detector.pipeline import FilmSeen, look_at_film
 from detector.settings import Settings
 from detector.types import Channel, ScanResult, Submission
+from detector.workspace import open_index
 from index.catalog import CATALOGUE_ID
-from index.reference_index import ReferenceIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +162,7 @@ class Worker:
             channel: RemoteDescriptor(channel, describers) if describers else _open(job, channel)
             for channel in job.spaces
         }
-        self._index = ReferenceIndex.open(
-            settings.home, settings.database_url, vectors=settings.vector_service
-        )
+        self._index = open_index(settings)
         if (conditions := job.scan) is not None:
             today = conditions.today
             self._scanner = Scanner(

@@ -27,7 +27,17 @@ from detector.search import LookAlikes, Matching, is_worth_a_look, nearest, time
 from detector.settings import Settings
 from detector.text import clock
 from detector.timeline import Interval
-from detector.types import Channel, Flag, Likeness, Match, Mode, ScanResult, Status, Submission
+from detector.types import (
+    Channel,
+    Fault,
+    Flag,
+    Likeness,
+    Match,
+    Mode,
+    ScanResult,
+    Status,
+    Submission,
+)
 from index.embeddings import Embeddings
 from index.records import NewWork, Policy, Work
 from index.reference_index import ChannelEmbeddings, ReferenceIndex
@@ -268,14 +278,8 @@ def scan(
                         seen,
                     )
     except (InputError, UnreadableMediaError) as error:
-        return ScanResult(
-            source.name,
-            source.stem,
-            Status.UNREADABLE,
-            reason=str(error),
-            fault=error.fault if isinstance(error, UnreadableMediaError) else None,
-            submission=submission,
-        )
+        fault = error.fault if isinstance(error, UnreadableMediaError) else None
+        return unreadable(source, str(error), submission, fault)
     flags.sort(key=lambda flag: (-flag.verdict.rank, -flag.match.score))
     return ScanResult(
         source=source.name,
@@ -289,6 +293,20 @@ def scan(
         frames=described.frames,
         faces=None if seen is None else seen.counts,
         timings=timings,
+        submission=submission,
+    )
+
+
+def unreadable(
+    source: Source, reason: str, submission: Submission, fault: Fault | None = None
+) -> ScanResult:
+    """Return what is said of an upload that could not be read."""
+    return ScanResult(
+        source.name,
+        source.stem,
+        Status.UNREADABLE,
+        reason=reason,
+        fault=fault,
         submission=submission,
     )
 

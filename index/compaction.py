@@ -15,7 +15,7 @@ from pathlib import Path
 import filelock
 from sqlalchemy.exc import DBAPIError
 
-from index.errors import ReferenceIndexError
+from index.errors import ReferenceIndexError, StoppedError
 from index.searching import ChannelSearch
 from index.turns import SHORT_WAIT_S, acquire
 
@@ -112,8 +112,6 @@ class Compactor:
 
     def _compact(self, channel: str) -> bool:
         """Write a channel's store anew; False if that could not be done now."""
-        from index.main_file import StoppedError
-
         self._channel = channel
         try:
             with self.alone(timeout=0):

@@ -87,3 +87,11 @@ class IndexBusyError(ReferenceIndexError):
 
 class VectorServiceError(ReferenceIndexError):
     """The vector database cannot be used: its address is wrong, or it is away for too long."""
+
+
+class StoppedError(ReferenceIndexError):
+    """What searches a channel is not built after all; nothing is left of it."""
+
+
+class CollectionGoneError(ReferenceIndexError):
+    """A vector database does not have a collection any more."""

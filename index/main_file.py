@@ -16,24 +16,18 @@ from numpy.typing import NDArray
 
 from index.checked_file import CheckedFile, damaged, digest_blocks
 from index.drafts import Draft
-from index.errors import ReferenceIndexError
+from index.errors import StoppedError
 from index.faiss_library import faiss
 from index.faiss_structures import SAMPLE_PER_LIST, lists_for, probes_for
 from index.store_files import MAIN_SUFFIX, MainFile
 from index.vectors import NO_ID, Hits, split_vector_ids, vector_id
+from index.work_vectors import WorkVectors, in_blocks, until_stopped
 
 _MARGIN = 0.1  # by which vectors that come later may lie outside of what the sample spans
 _ROWS = 1 << 16  # vectors that are put into lists at a time
 
-Work = tuple[int, NDArray[np.float32]]
-"""Number of a work and its vectors."""
-
-Works = Callable[[], Iterable[Work]]
+Works = Callable[[], Iterable[WorkVectors]]
 """Gives works, the same ones each time but for those that have been removed meanwhile."""
-
-
-class StoppedError(ReferenceIndexError):
-    """A main file is not built after all; nothing is left of it."""
 
 
 class MainStore:
@@ -222,7 +216,7 @@ def build_main(
         `go_on` said no, or there are no works.
     """
     lists = lists_for(vectors)
-    sample = _sample(_until(works(), go_on), lists * SAMPLE_PER_LIST / vectors)
+    sample = _sample(until_stopped(works(), go_on), lists * SAMPLE_PER_LIST / vectors)
     dim = sample.shape[1]
     lists = min(lists, len(sample))
     index = faiss.index_factory(dim, f"IVF{lists},{codec}", faiss.METRIC_INNER_PRODUCT)
@@ -230,7 +224,7 @@ def build_main(
     index.sq.rangestat_arg = _MARGIN
     index.train(sample)
     del sample
-    return _finish(folder, channel, index, {}, _until(works(), go_on), codec, None)
+    return _finish(folder, channel, index, {}, until_stopped(works(), go_on), codec, None)
 
 
 def merge_main(
@@ -258,7 +252,7 @@ def merge_main(
     kept = {number: count for number, count in old.facts.works.items() if number not in removed}
     facts = old.facts
     return _finish(
-        folder, channel, index, kept, _until(works(), go_on), facts.codec, facts.trained_on
+        folder, channel, index, kept, until_stopped(works(), go_on), facts.codec, facts.trained_on
     )
 
 
@@ -267,12 +261,12 @@ def _finish(
     channel: str,
     index: Any,
     held: dict[int, int],
-    works: Iterable[Work],
+    works: Iterable[WorkVectors],
     codec: str,
     trained_on: int | None,
 ) -> MainStore:
     """Add works to an index, write it, and open what was written."""
-    for ids, table in _blocks(works, held):
+    for ids, table in in_blocks(_noting(works, held), _ROWS):
         index.add_with_ids(table, ids)
     draft = Draft(folder / f"{channel}-{secrets.token_hex(8)}{MAIN_SUFFIX}")
     faiss.write_index(index, faiss.PyCallbackIOWriter(draft.file.write))
@@ -290,7 +284,7 @@ def _finish(
     return MainStore(draft.path, facts, index.d, draft)
 
 
-def _sample(works: Iterable[Work], share: float) -> NDArray[np.float32]:
+def _sample(works: Iterable[WorkVectors], share: float) -> NDArray[np.float32]:
     """Return a share of the vectors of works, at random, but one at least."""
     draw = np.random.default_rng(0)
     parts: list[NDArray[np.float32]] = []
@@ -302,26 +296,8 @@ def _sample(works: Iterable[Work], share: float) -> NDArray[np.float32]:
     return np.concatenate(parts)
 
 
-def _blocks(
-    works: Iterable[Work], held: dict[int, int]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Put works together, or cut them, to as many rows as FAISS is quick with; note their sizes."""
-    ids: list[NDArray[np.int64]] = []
-    tables: list[NDArray[np.float32]] = []
+def _noting(works: Iterable[WorkVectors], held: dict[int, int]) -> Iterator[WorkVectors]:
+    """Give works, and note how many vectors each has."""
     for number, table in works:
         held[number] = len(table)
-        for start in range(0, len(table), _ROWS):
-            tables.append(table[start : start + _ROWS])
-            ids.append(vector_id(number, np.arange(start, start + len(tables[-1]))))
-            if sum(map(len, ids)) >= _ROWS:
-                yield np.concatenate(ids), np.concatenate(tables)
-                ids, tables = [], []
-    if ids:
-        yield np.concatenate(ids), np.concatenate(tables)
-
-
-def _until(works: Iterable[Work], go_on: Callable[[], bool]) -> Iterator[Work]:
-    for work in works:
-        if not go_on():
-            raise StoppedError("it was called off")
-        yield work
+        yield number, table

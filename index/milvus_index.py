@@ -20,22 +20,28 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sqlalchemy import select
 from sqlalchemy.orm import sessionmaker
 
 from index.catalog import Catalog
-from index.embeddings import Embeddings, read_embeddings
-from index.errors import DamagedFileError, VectorServiceError
+from index.embeddings import Embeddings
+from index.errors import CollectionGoneError, VectorServiceError
 from index.records import EmbeddingsFile, staged_name
 from index.schema import CollectionRow
 from index.vector_service import VectorService
 from index.vectors import Hits, check_k, unit_vectors
+from index.work_vectors import (
+    WorkVectors,
+    check_going_on,
+    counts_of,
+    read_works,
+    until_stopped,
+)
 
 if TYPE_CHECKING:
     from index.milvus_server import MilvusServer
@@ -116,9 +122,6 @@ class MilvusIndex:
         return frozenset(self._changed)
 
     def search(self, channel: str, queries: ArrayLike, k: int) -> Hits:
-        self._connection()
-        from index.milvus_server import CollectionGoneError
-
         while (known := self._ready(channel)) is not None:
             try:
                 strong = time.monotonic() < known.strong_until
@@ -136,9 +139,6 @@ class MilvusIndex:
             self._in_step.clear()
 
     def add(self, work_number: int, embeddings: Mapping[str, Embeddings]) -> None:
-        self._connection()
-        from index.milvus_server import CollectionGoneError
-
         for channel, content in embeddings.items():
             self._changed.add(channel)
             file = self._catalog.embeddings_files(work_number, channel=channel)[0]
@@ -153,9 +153,8 @@ class MilvusIndex:
                 continue
             with self._lock:
                 self._in_step.discard(channel)
-            self._put_held(
-                channel, held.collection, held.space, held.content + _mark(work_number, file.count)
-            )
+            more = (held.content + _mark(work_number, file.count)) % _MODULUS
+            self._put_held(channel, replace(held, content=more))
 
     def remove(self, work_number: int, channels: Iterable[str]) -> None:
         for channel in channels:
@@ -185,10 +184,10 @@ class MilvusIndex:
         self._sweep()
         store = self._create(channel, files[0].dim)
         _tell_large(channel, files)
-        store.put(_until(self._works(files), go_on))
+        store.put(until_stopped(self._works(files), go_on))
         store.seal()
         while not store.is_indexed():
-            _go_on(go_on)
+            check_going_on(go_on)
             time.sleep(_LOOK_S)
         return _Built(store, files[0].space)
 
@@ -213,7 +212,7 @@ class MilvusIndex:
             return [prefix + f"collection {held.collection} is not on the server any more"]
         prefix += f"collection {held.collection}: "
         problems = [prefix + text for text in store.verify()]
-        if store.counts() != _counts(files):
+        if store.counts() != counts_of(files):
             problems.append(prefix + "it holds other works than it should")
         return problems
 
@@ -294,7 +293,7 @@ class MilvusIndex:
         self, channel: str, store: MilvusStore, files: Sequence[EmbeddingsFile]
     ) -> None:
         """Make a collection hold these works and no others, then make it the channel's."""
-        wanted = _counts(files)
+        wanted = counts_of(files)
         held = store.counts()
         for number, count in held.items():
             if wanted.get(number) != count:
@@ -308,11 +307,10 @@ class MilvusIndex:
 
     def _finish(self, channel: str, store: MilvusStore, files: Sequence[EmbeddingsFile]) -> None:
         before = self._held(channel)
-        self._put_held(channel, store.collection, files[0].space, _content(files))
-        held = self._held(channel)
-        if held is not None:
-            self._take(channel, held, store)
-            self._in_step.add(channel)
+        held = _Held(store.collection, files[0].space, _content(files))
+        self._put_held(channel, held)
+        self._take(channel, held, store)
+        self._in_step.add(channel)
         if before is not None and before.collection != store.collection:
             self._store(before, store.dim).drop()
 
@@ -331,22 +329,24 @@ class MilvusIndex:
         self._in_step.add(channel)
 
     def _create(self, channel: str, dim: int) -> MilvusStore:
+        server = self._connection()
         from index.milvus_store import MilvusStore
 
         of_channel = f"{self._prefix}{channel.replace('-', '_')}"
         name = f"{of_channel}_{int(time.time()):x}_{secrets.token_hex(3)}"  # see `_sweep`
-        return MilvusStore.create(self._connection(), name, dim)
+        return MilvusStore.create(server, name, dim)
 
     def _sweep(self) -> None:
         """Drop what was built aside long ago and never put in the place of anything."""
+        server = self._connection()
         from index.milvus_store import MilvusStore
 
         with self._sessions() as session:
             named = set(session.scalars(select(CollectionRow.collection)))
-        for name in MilvusStore.names(self._connection(), self._prefix):
+        for name in MilvusStore.names(server, self._prefix):
             made_at = int(name.rsplit("_", 2)[1], 16)
             if name not in named and made_at < time.time() - _STALE_S:
-                MilvusStore(self._connection(), name, 1).drop()
+                MilvusStore(server, name, 1).drop()
 
     @property
     def _prefix(self) -> str:
@@ -354,9 +354,10 @@ class MilvusIndex:
         return f"matchcut_{self._catalog.id[:12]}_"
 
     def _store(self, held: _Held, dim: int) -> MilvusStore:
+        server = self._connection()
         from index.milvus_store import MilvusStore
 
-        return MilvusStore(self._connection(), held.collection, dim)
+        return MilvusStore(server, held.collection, dim)
 
     def _connection(self) -> MilvusServer:
         with self._lock:
@@ -371,14 +372,8 @@ class MilvusIndex:
                 self._server = MilvusServer(self._service)
             return self._server
 
-    def _works(self, files: Sequence[EmbeddingsFile]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Read works one after the other; files that another process removes are left out."""
-        for file in files:
-            try:
-                yield file.work_number, read_embeddings(self._home / file.file, file.digest).vectors
-            except DamagedFileError:
-                if file in self._catalog.embeddings_files(file.work_number, channel=file.channel):
-                    raise
+    def _works(self, files: Sequence[EmbeddingsFile]) -> Iterator[WorkVectors]:
+        return read_works(self._home, self._catalog, files)
 
     # The rows
 
@@ -387,17 +382,16 @@ class MilvusIndex:
             row = session.get(CollectionRow, (channel, self._service.address))
             return None if row is None else _Held(row.collection, row.space, int(row.content, 16))
 
-    def _put_held(self, channel: str, collection: str, space: str, content: int) -> None:
+    def _put_held(self, channel: str, held: _Held) -> None:
+        row = CollectionRow(
+            channel=channel,
+            service=self._service.address,
+            collection=held.collection,
+            space=held.space,
+            content=f"{held.content:064x}",
+        )
         with self._sessions.begin() as session:
-            session.merge(
-                CollectionRow(
-                    channel=channel,
-                    service=self._service.address,
-                    collection=collection,
-                    space=space,
-                    content=f"{content % _MODULUS:064x}",
-                )
-            )
+            session.merge(row)
 
 
 _MODULUS = 1 << 256
@@ -413,26 +407,7 @@ def _content(files: Iterable[EmbeddingsFile]) -> int:
     return sum(_mark(file.work_number, file.count) for file in files) % _MODULUS
 
 
-def _counts(files: Iterable[EmbeddingsFile]) -> dict[int, int]:
-    return {file.work_number: file.count for file in files}
-
-
 def _tell_large(channel: str, files: Sequence[EmbeddingsFile]) -> None:
     count = sum(file.count for file in files)
     if count >= _LARGE:
         _log.info("channel %r: bringing %s vectors to Milvus", channel, f"{count:,}")
-
-
-def _until(
-    works: Iterable[tuple[int, NDArray[np.float32]]], go_on: Callable[[], bool]
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    for work in works:
-        _go_on(go_on)
-        yield work
-
-
-def _go_on(go_on: Callable[[], bool]) -> None:
-    from index.main_file import StoppedError
-
-    if not go_on():
-        raise StoppedError("it was called off")

@@ -16,7 +16,7 @@ import grpc
 from pymilvus import MilvusClient
 from pymilvus.exceptions import ErrorCode, MilvusException, ParamError
 
-from index.errors import VectorServiceError
+from index.errors import CollectionGoneError, VectorServiceError
 from index.vector_service import VectorService
 
 _T = TypeVar("_T")
@@ -31,10 +31,6 @@ _UNREACHED = 2
 _log = logging.getLogger(__name__)
 # It prints a traceback for each attempt while a server is away; here it is told in one line.
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
-
-
-class CollectionGoneError(Exception):
-    """A collection is not on the server any more."""
 
 
 class MilvusServer:
@@ -99,7 +95,7 @@ class MilvusServer:
         """Wait a moment before the next attempt; raise if there is to be none."""
         code = error.code if isinstance(error, MilvusException) else None
         if code == _NOT_FOUND or "collection not found" in str(error):
-            raise CollectionGoneError(collection) from error
+            raise CollectionGoneError(f"Milvus has no collection {collection} any more") from error
         is_away = isinstance(error, grpc.RpcError) or code == _UNREACHED
         service = self.service
         patience = service.patience
@@ -107,13 +103,12 @@ class MilvusServer:
             patience = min(patience, _FIRST_CONTACT_S)
         elif not is_away:
             patience = min(patience, _REFUSED_S)
-        why = " ".join(str(getattr(error, "message", "") or error).split())[:300]
         if self._gave_up.is_set() or time.monotonic() - started > patience:
             what = "cannot be reached" if is_away else "refuses what it was asked"
             raise VectorServiceError(
-                f"Milvus at {service.address} {what} ({why}): see that it runs, and that address, "
-                "user and password in MATCHCUT_VECTORS are right. Nothing is lost: do the same "
-                "again when it is back, a scan with --resume"
+                f"Milvus at {service.address} {what} ({_why(error)}): see that it runs, and that "
+                "address, user and password in MATCHCUT_VECTORS are right. Nothing is lost: do the "
+                "same again when it is back, a scan with --resume"
             ) from error
         if is_away:
             self._tell_away(patience)
@@ -162,7 +157,11 @@ def server_version(service: VectorService, timeout: float) -> str:
         finally:
             client.close()
     except (MilvusException, grpc.RpcError) as error:
-        why = " ".join(str(getattr(error, "message", "") or error).split())[:300]
         raise VectorServiceError(
-            f"Milvus at {service.address} cannot be reached ({why})"
+            f"Milvus at {service.address} cannot be reached ({_why(error)})"
         ) from error
+
+
+def _why(error: Exception) -> str:
+    """Say in a line what pymilvus or gRPC says."""
+    return " ".join(str(getattr(error, "message", "") or error).split())[:300]

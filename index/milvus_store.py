@@ -20,6 +20,7 @@ from index.vectors import (
     unit_vectors,
     vector_id,
 )
+from index.work_vectors import WorkVectors, in_blocks
 
 _ID, _VECTOR = "id", "vector"
 _BYTES = 16 << 20  # of a request; a server takes 64 MiB unless it is told otherwise
@@ -114,9 +115,9 @@ class MilvusStore:
             raise ValueError(f"work {work_number} has vectors already: remove it first")
         self.put([(work_number, table)])
 
-    def put(self, works: Iterable[tuple[int, NDArray[np.float32]]]) -> None:
+    def put(self, works: Iterable[WorkVectors]) -> None:
         """Remember vectors of works, by number, whether or not some of them are there already."""
-        for ids, table in self._blocks(works):
+        for ids, table in in_blocks(works, max(1, _BYTES // (4 * self.dim))):
             rows = [
                 {_ID: number, _VECTOR: vector}
                 for number, vector in zip(ids.tolist(), table, strict=True)
@@ -164,9 +165,8 @@ class MilvusStore:
         for _ in range(_TRIES):
             total = len(self)
             counts: Counter[int] = Counter()
-            for ids, _ in self._rows([_ID]):
-                works, numbers = np.unique(split_vector_ids(ids)[0], return_counts=True)
-                counts.update(dict(zip(works.tolist(), numbers.tolist(), strict=True)))
+            for rows in self._rows(_ID):
+                counts.update(split_vector_ids([row[_ID] for row in rows])[0].tolist())
             # To read all rows is never strong; to count them is.
             if counts.total() == total:
                 return dict(counts)
@@ -182,12 +182,12 @@ class MilvusStore:
         except VectorServiceError as error:
             problems.append(str(error))
         frames: dict[int, list[NDArray[np.int64]]] = {}
-        for ids, vectors in self._rows([_ID, _VECTOR]):
-            works, numbers = split_vector_ids(ids)
+        for rows in self._rows(_ID, _VECTOR):
+            works, numbers = split_vector_ids([row[_ID] for row in rows])
             for work in np.unique(works).tolist():
                 frames.setdefault(work, []).append(numbers[works == work])
             try:
-                unit_vectors(np.empty((0, self.dim)) if vectors is None else vectors, self.dim)
+                unit_vectors([row[_VECTOR] for row in rows], self.dim)
             except ValueError as error:
                 problems.append(str(error))
         for work, parts in sorted(frames.items()):
@@ -222,46 +222,17 @@ class MilvusStore:
         )
         return int(answer[0]["count(*)"])
 
-    def _rows(
-        self, fields: list[str]
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32] | None]]:
-        """Read all rows, by id: ids, and vectors where these are among the fields."""
-        last = -1
+    def _rows(self, *fields: str) -> Iterator[list[dict[str, Any]]]:
+        """Read these fields of all rows, by id; many rows at a time."""
         at_once = _ROWS if _VECTOR not in fields else min(_ROWS, _BYTES // (4 * self.dim))
-        while True:
-            rows = self._ask(
-                lambda client, s, after=last: _page(
-                    client, self.collection, fields, after, at_once, s
-                )
+        last = -1
+        while rows := self._ask(
+            lambda client, s, after=last: _page(
+                client, self.collection, list(fields), after, at_once, s
             )
-            if not rows:
-                return
-            ids = np.sort(np.fromiter((row[_ID] for row in rows), np.int64, len(rows)))
-            vectors = (
-                np.asarray([row[_VECTOR] for row in rows], np.float32)
-                if _VECTOR in fields
-                else None
-            )
-            last = int(ids[-1])
-            yield ids, vectors
-
-    def _blocks(
-        self, works: Iterable[tuple[int, NDArray[np.float32]]]
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Cut works, or put them together, to what goes into a request."""
-        most = max(1, _BYTES // (4 * self.dim))
-        ids: list[NDArray[np.int64]] = []
-        tables: list[NDArray[np.float32]] = []
-        for number, table in works:
-            for start in range(0, len(table), most):
-                part = table[start : start + most]
-                if ids and sum(map(len, ids)) + len(part) > most:
-                    yield np.concatenate(ids), np.concatenate(tables)
-                    ids, tables = [], []
-                ids.append(vector_id(number, np.arange(start, start + len(part))))
-                tables.append(part)
-        if ids:
-            yield np.concatenate(ids), np.concatenate(tables)
+        ):
+            yield rows
+            last = max(row[_ID] for row in rows)
 
     def _ask(self, request: Any) -> Any:
         return self._server.ask(request, self.collection)

@@ -98,9 +98,11 @@ class ReferenceIndex:
         self._uploads = KeptUploads(home, catalog)
         self._rights = RightsRegister(catalog, write)
         self._background = BackgroundFootage(home, catalog, write)
-        self._search: ChannelSearch = SearchIndex(home, catalog, sizes)
-        if vectors is not None:
-            self._search = MilvusIndex(home, catalog, vectors, write)
+        self._search: ChannelSearch = (
+            SearchIndex(home, catalog, sizes)
+            if vectors is None
+            else MilvusIndex(home, catalog, vectors, write)
+        )
         self._recently = RecentlyRead()
         self._compactor = Compactor(
             home, self._search, write, partial(sweep_orphans, home, catalog)

@@ -25,8 +25,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from index.catalog import Catalog
 from index.embeddings import Embeddings, read_embeddings
@@ -36,6 +35,7 @@ from index.files import file_digest
 from index.records import EmbeddingsFile, IndexFile, staged_name
 from index.store_files import MANIFEST_SUFFIX, MainFile, read_manifest, structure_of
 from index.vectors import Hits, check_k, unit_vectors
+from index.work_vectors import WorkVectors, counts_of, read_works
 
 if TYPE_CHECKING:
     from index.faiss_store import FaissStore
@@ -153,7 +153,7 @@ class SearchIndex:
             files = self._catalog.embeddings_files(channel=channel)
             main = self._main_facts(self._catalog.index_files().get(channel), files)
             held = {} if main is None else main.works
-            if self._sizes.is_due(held, _counts(files)):
+            if self._sizes.is_due(held, counts_of(files)):
                 found.append(channel)
         return found
 
@@ -238,7 +238,7 @@ class SearchIndex:
         total = sum(file.count for file in files)
         if facts.codec != codec or total >= self._sizes.growth * facts.trained_on:
             return None
-        kept = facts.works.items() & _counts(files).items()
+        kept = facts.works.items() & counts_of(files).items()
         new = [file for file in files if (file.work_number, file.count) not in kept]
         try:
             old = MainStore(self._home / FOLDER / facts.file, facts, files[0].dim)
@@ -288,7 +288,7 @@ class SearchIndex:
         except DamagedFileError as error:
             return [prefix + str(error)]
         problems = [prefix + f"FAISS file {known.file}: {text}" for text in store.verify()]
-        if store.counts() != _counts(files):
+        if store.counts() != counts_of(files):
             problems.append(prefix + f"FAISS file {known.file} holds other works than it should")
         return problems
 
@@ -339,7 +339,7 @@ class SearchIndex:
 
     def _fill(self, channel: str, store: FaissStore, files: Sequence[EmbeddingsFile]) -> None:
         """Make a store hold these works and no others, then make it the channel's."""
-        wanted = _counts(files)
+        wanted = counts_of(files)
         held = store.counts()
         missing = [file for file in files if held.get(file.work_number) != file.count]
         if self._sizes.is_far_behind(sum(file.count for file in missing)):
@@ -389,14 +389,8 @@ class SearchIndex:
                 if (file := self._files.pop(channel, None)) is not None:
                     self._unread.add(file)
 
-    def _works(self, files: Sequence[EmbeddingsFile]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Read works one after the other; files that another process removes are left out."""
-        for file in files:
-            try:
-                yield file.work_number, read_embeddings(self._home / file.file, file.digest).vectors
-            except DamagedFileError:
-                if file in self._catalog.embeddings_files(file.work_number, channel=file.channel):
-                    raise
+    def _works(self, files: Sequence[EmbeddingsFile]) -> Iterator[WorkVectors]:
+        return read_works(self._home, self._catalog, files)
 
     def _is_far_behind(
         self, channel: str, known: IndexFile | None, files: Sequence[EmbeddingsFile]
@@ -444,11 +438,6 @@ class SearchIndex:
 def _is_of(store: FaissStore, one: EmbeddingsFile) -> bool:
     """Whether a store's vectors can be compared with those of a file."""
     return (store.space, store.dim) == (one.space, one.dim)
-
-
-def _counts(files: Iterable[EmbeddingsFile]) -> dict[int, int]:
-    """How many vectors each work has."""
-    return {file.work_number: file.count for file in files}
 
 
 def content_of(files: Sequence[EmbeddingsFile]) -> str:

@@ -83,11 +83,9 @@ def settings_of(home: Path | None, **overrides: Any) -> Settings:
 
 def open_index(settings: Settings) -> ReferenceIndex:
     """Open the index of a workspace; to be closed by a `with`."""
-    from index.reference_index import ReferenceIndex
+    from detector import workspace
 
-    return ReferenceIndex.open(
-        settings.home, settings.database_url, vectors=settings.vector_service
-    )
+    return workspace.open_index(settings)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from detector.review.uploads import sweep
 from detector.settings import Settings
 from detector.types import Channel
 from detector.upload_shots import UploadShots
+from detector.workspace import open_index
 from index.cipher import Cipher
 from index.errors import DamagedFileError, SpaceMismatchError, WrongKeyError
 from index.person_records import Person
@@ -87,10 +88,7 @@ class Engine:
         """
         named_channels(settings)  # before anything is opened
         sweep(settings.home)
-        index = ReferenceIndex.open(
-            settings.home, settings.database_url, vectors=settings.vector_service
-        )
-        return cls(settings, index)
+        return cls(settings, open_index(settings))
 
     def close(self) -> None:
         """Write what is derived, and let go of the index."""

@@ -15,6 +15,7 @@ import pytest
 from detector.batch import Batch
 from detector.cluster import ClusterBatch, ClusterError, Size, connected, look_at_films, size_for
 from detector.descriptors import open_channels
+from detector.evaluation.ray_nodes import differences, ray_nodes
 from detector.inputs import Source
 from detector.output import to_json
 from detector.pipeline import enroll, enroll_seen
@@ -30,8 +31,6 @@ ONE_EACH = Size(workers=2, threads=1, describers=0, on_gpu=False)
 
 @pytest.fixture(scope="module")
 def nodes():
-    from ray_nodes import ray_nodes
-
     with ray_nodes(2) as nodes:
         yield nodes
 
@@ -71,23 +70,6 @@ def told(result):
     return values
 
 
-def check_alike(found, expected, where=""):
-    """Compare results: with other threads, sums of the models differ in the last digits."""
-    assert type(found) is type(expected), where
-    if isinstance(expected, dict):
-        assert found.keys() == expected.keys(), where
-        for name in expected:
-            check_alike(found[name], expected[name], f"{where}.{name}")
-    elif isinstance(expected, list | tuple):
-        assert len(found) == len(expected), where
-        for number, pair in enumerate(zip(found, expected, strict=True)):
-            check_alike(*pair, f"{where}[{number}]")
-    elif isinstance(expected, float):
-        assert found == pytest.approx(expected, abs=1e-4), where
-    else:
-        assert found == expected, where
-
-
 def on_cluster(index, descriptors, settings, size=ONE_EACH, **more):
     return ClusterBatch(index, descriptors, settings, size=size, **more)
 
@@ -96,7 +78,7 @@ def test_a_cluster_finds_what_one_process_finds(
     nodes, index, descriptors, settings, uploads, expected
 ):
     batch = on_cluster(index, descriptors, settings)
-    check_alike([told(result) for result in batch.run(uploads)], expected)
+    assert differences([told(result) for result in batch.run(uploads)], expected) == []
     assert any(result["matches"] for result in expected)
 
 
@@ -105,7 +87,7 @@ def test_pictures_may_be_described_elsewhere(
 ):
     size = Size(workers=1, threads=1, describers=1, on_gpu=False)
     batch = on_cluster(index, descriptors, settings, size)
-    check_alike([told(result) for result in batch.run(uploads)], expected)
+    assert differences([told(result) for result in batch.run(uploads)], expected) == []
 
 
 def test_files_go_on_where_nodes_die(
@@ -129,7 +111,7 @@ def test_files_go_on_where_nodes_die(
     for number, result in enumerate(found):
         same = expected[number % len(uploads)]
         result = replace(result, source=same["source"], query_id=same["query_id"])
-        check_alike(told(result), same)
+        assert differences(told(result), same) == []
 
 
 def test_a_file_that_costs_every_worker_is_left(nodes, index, descriptors, settings, uploads):

@@ -7,11 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from index_examples import some_vectors
-from vector_store_conformance import DIM, VectorStoreConformance
+from vector_store_conformance import (
+    ACTIONS,
+    DIM,
+    VectorStoreConformance,
+    check_against_brute_force,
+)
 
 from index.errors import DamagedFileError
 from index.faiss_store import FaissStore
-from index.vectors import NO_ID, BruteForceStore
+from index.vectors import NO_ID
 
 
 class TestFaissStore(VectorStoreConformance):
@@ -27,32 +32,10 @@ class TestFaissStoreReadBack(VectorStoreConformance):
         return FaissStore.load(tmp_path / "empty.faiss", DIM, digest)
 
 
-works = st.integers(0, 5)
-actions = st.one_of(
-    st.tuples(st.just("add"), works, st.integers(0, 30)),
-    st.tuples(st.just("remove"), works, st.just(0)),
-    st.tuples(st.just("search"), st.integers(1, 5), st.integers(1, 40)),
-)
-
-
 @settings(deadline=None, max_examples=60)
-@given(st.lists(actions, max_size=12))
+@given(st.lists(ACTIONS, max_size=12))
 def test_agrees_with_brute_force(sequence):
-    store, oracle = FaissStore(DIM), BruteForceStore(DIM)
-    for step, (action, a, b) in enumerate(sequence):
-        if action == "add" and a not in oracle.counts():
-            for each in (store, oracle):
-                each.add(a, some_vectors(b, seed=step))
-        elif action == "remove":
-            assert store.remove(a) == oracle.remove(a)
-        elif action == "search":
-            queries = some_vectors(a, seed=1000 + step)
-            got, expected = store.search(queries, b), oracle.search(queries, b)
-            np.testing.assert_allclose(got.similarities, expected.similarities, atol=1e-5)
-            np.testing.assert_array_equal(got.ids, expected.ids)
-        assert store.counts() == oracle.counts()
-        assert len(store) == len(oracle)
-    assert store.verify() == []
+    check_against_brute_force(FaissStore(DIM), sequence)
 
 
 @settings(deadline=None, max_examples=30)

@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from index_examples import some_vectors
-from vector_store_conformance import DIM, VectorStoreConformance
+from vector_store_conformance import (
+    ACTIONS,
+    DIM,
+    VectorStoreConformance,
+    check_against_brute_force,
+)
 
-from index.milvus_server import CollectionGoneError, MilvusServer
+from index.errors import CollectionGoneError
+from index.milvus_server import MilvusServer
 from index.milvus_store import MilvusStore
 from index.vector_service import VectorService
 from index.vectors import BruteForceStore
@@ -43,31 +49,11 @@ class TestMilvusStore(VectorStoreConformance):
         return collection
 
 
-works = st.integers(0, 5)
-actions = st.one_of(
-    st.tuples(st.just("add"), works, st.integers(0, 30)),
-    st.tuples(st.just("remove"), works, st.just(0)),
-    st.tuples(st.just("search"), st.integers(1, 5), st.integers(1, 40)),
-)
-
-
 @settings(deadline=None, max_examples=5)
-@given(st.lists(actions, max_size=8))
+@given(st.lists(ACTIONS, max_size=8))
 def test_agrees_with_brute_force(server, sequence):
-    store, oracle = a_store(server), BruteForceStore(DIM)
-    for step, (action, a, b) in enumerate(sequence):
-        if action == "add" and a not in oracle.counts():
-            for each in (store, oracle):
-                each.add(a, some_vectors(b, seed=step))
-        elif action == "remove":
-            assert store.remove(a) == oracle.remove(a)
-        elif action == "search":
-            queries = some_vectors(a, seed=1000 + step)
-            got, expected = store.search(queries, b), oracle.search(queries, b)
-            np.testing.assert_allclose(got.similarities, expected.similarities, atol=1e-5)
-            np.testing.assert_array_equal(got.ids, expected.ids)
-    assert store.counts() == oracle.counts()
-    assert store.verify() == []
+    store = a_store(server)
+    check_against_brute_force(store, sequence)
     store.drop()
 
 

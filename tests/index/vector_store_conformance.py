@@ -4,11 +4,38 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 from index_examples import some_vectors
 
-from index.vectors import NO_ID, VectorStore, split_vector_ids
+from index.vectors import NO_ID, BruteForceStore, VectorStore, split_vector_ids
 
 DIM = 8
+
+_works = st.integers(0, 5)
+ACTIONS = st.one_of(
+    st.tuples(st.just("add"), _works, st.integers(0, 30)),
+    st.tuples(st.just("remove"), _works, st.just(0)),
+    st.tuples(st.just("search"), st.integers(1, 5), st.integers(1, 40)),
+)
+
+
+def check_against_brute_force(store: VectorStore, sequence: list[tuple[str, int, int]]) -> None:
+    """Do the same with an empty store and the oracle, and compare after every step."""
+    oracle = BruteForceStore(DIM)
+    for step, (action, a, b) in enumerate(sequence):
+        if action == "add" and a not in oracle.counts():
+            for each in (store, oracle):
+                each.add(a, some_vectors(b, seed=step))
+        elif action == "remove":
+            assert store.remove(a) == oracle.remove(a)
+        elif action == "search":
+            queries = some_vectors(a, seed=1000 + step)
+            got, expected = store.search(queries, b), oracle.search(queries, b)
+            np.testing.assert_allclose(got.similarities, expected.similarities, atol=1e-5)
+            np.testing.assert_array_equal(got.ids, expected.ids)
+        assert store.counts() == oracle.counts()
+        assert len(store) == len(oracle)
+    assert store.verify() == []
 
 
 class VectorStoreConformance:
