@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 _NOT_OF_RESULTS: dict[str, bool | set[str]] = {
     **dict.fromkeys(
         (
-            *("home", "database_url", "vectors", "channels", "protocols"),
+            *("home", "database_url", "vectors", "milvus", "evidence", "channels", "protocols"),
             *("people_key", "people_key_file", "keep_days"),
         ),
         True,

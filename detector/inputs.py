@@ -81,7 +81,7 @@ class Source:
         InputError
             When there is no such file, or its server does not answer.
         """
-        with _input_errors(self.name):
+        with input_errors(self.name):
             if self.is_url:
                 return _mark_of(*_filesystem(self.name, protocols))
             stat = Path(self.name).stat()
@@ -112,7 +112,7 @@ class Source:
             When it cannot be had.
         """
         path, remote, filesystem = self.name, None, None
-        with _input_errors(self.name):
+        with input_errors(self.name):
             if self.is_url:
                 filesystem, path = _filesystem(self.name, protocols)
             if filesystem is None or "file" in _names_of(filesystem):
@@ -130,7 +130,7 @@ class Source:
         else:
             with tempfile.TemporaryDirectory(prefix="matchcut-") as folder:
                 local = Path(folder) / f"download{PurePosixPath(self.name).suffix}"
-                with _input_errors(self.name):
+                with input_errors(self.name):
                     _copy(filesystem, path, local)
                 yield local
 
@@ -144,7 +144,7 @@ def digest_of(media: Media) -> str:
         It cannot be read.
     """
     if not isinstance(media, RemoteFile):
-        with _input_errors(str(media)):
+        with input_errors(str(media)):
             return file_digest(media)
     digest = hashlib.sha256()
     place = 0
@@ -225,7 +225,7 @@ def _expand_url(name: str, protocols: Collection[str], pictures: bool) -> list[s
     if _protocol_of(name) in _WEB and not name.endswith("/"):
         return [name]  # to ask whether it is a folder would be to fetch it
     paths = [name]
-    with _input_errors(name):
+    with input_errors(name):
         filesystem, path = _filesystem(name, protocols)
         if filesystem.isdir(path):
             found = sorted(filesystem.find(path))
@@ -264,6 +264,19 @@ def _protocol_of(name: str) -> str:
 def _names_of(filesystem: Any) -> tuple[str, ...]:
     names = filesystem.protocol
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def open_filesystem(name: str, protocols: Collection[str]) -> tuple[Any, str]:
+    """Return what fsspec reads an address with, and the path in it; None for this machine's files.
+
+    Raises
+    ------
+    InputError
+        The protocol is not allowed, or its package is not installed.
+    """
+    with input_errors(name):
+        filesystem, path = _filesystem(name, protocols)
+    return None if "file" in _names_of(filesystem) else filesystem, path
 
 
 def _filesystem(name: str, protocols: Collection[str]) -> tuple[Any, str]:
@@ -312,7 +325,8 @@ def _copy(filesystem: Any, path: str, copy: Path) -> None:
 
 
 @contextmanager
-def _input_errors(name: str) -> Iterator[None]:
+def input_errors(name: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a file or an address into an `InputError` that says why."""
     try:
         yield
     except InputError:

@@ -9,10 +9,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -22,7 +30,7 @@ from pydantic_settings import (
 )
 
 from detector.decoding.records import Limits
-from detector.inputs import PROTOCOLS
+from detector.inputs import PROTOCOLS, InputError, check_protocol
 from detector.types import Channel, Mode
 from index.vector_service import BUILD, INDEX, PATIENCE_S, SEARCH, VectorService
 
@@ -198,6 +206,11 @@ class Settings(BaseSettings):
         "FAISS files in the workspace if not set.",
     )
     milvus: MilvusSettings = Field(MilvusSettings(), description="How that is used.")
+    evidence: str | None = Field(
+        None,
+        description="Where the desk keeps pictures of cases: a folder, or an address as "
+        "s3://BUCKET/FOLDER; `evidence` in the workspace if not set.",
+    )
     protocols: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         PROTOCOLS,
         description="Of addresses that are read, separated by commas; `http` and `https` are not "
@@ -306,6 +319,18 @@ class Settings(BaseSettings):
     def channel(self, channel: Channel) -> ChannelSettings | LookAlikeSettings:
         """Return the thresholds of a channel that works are matched in."""
         return self.copy_channel if channel is Channel.COPY else self.semantic_channel
+
+    @model_validator(mode="after")
+    def _evidence_can_be_written(self) -> Self:
+        address = self.evidence or ""
+        if "://" in address:
+            try:
+                check_protocol(address, self.protocols)
+            except InputError as error:
+                raise ValueError(str(error)) from error
+            if address.lower().startswith(("http://", "https://")):
+                raise ValueError(f"nothing can be written to {address}: name a bucket or a folder")
+        return self
 
     @property
     def vector_service(self) -> VectorService | None:

@@ -7,6 +7,7 @@ import os
 from base64 import b64encode
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from databases import KINDS, ServerDatabase
 from hypothesis import HealthCheck, settings
 from made_once import made_once
 from milvus_process import MilvusProcess, why_no_milvus
+from s3fs import S3FileSystem
 
 from detector.assets import ASSETS, fetch
 from detector.samples import (
@@ -66,6 +68,25 @@ def _no_users_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         environment.delenv("MATCHCUT_PEOPLE_KEY", raising=False)
         environment.setenv("MATCHCUT_PEOPLE_KEY_FILE", str(key_file))
         yield
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give a client of a real S3 server on this machine, which s3fs finds as well."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    S3FileSystem.clear_instance_cache()
+    yield boto3.client("s3")
+    S3FileSystem.clear_instance_cache()
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,9 @@ from detector.descriptors import DescriptorUnavailableError, named_channels
 from detector.descriptors.channels import NO_CLIP
 from detector.descriptors.clip import find_weights, is_found_quickly
 from detector.doctor.records import Check, State, free_space, size
+from detector.inputs import InputError
 from detector.review.database import review_url
+from detector.review.evidence_store import EvidenceStore
 from detector.settings import Settings
 from detector.types import Channel
 from index.catalog import CATALOGUE, CATALOGUE_ID, Catalog
@@ -51,6 +53,7 @@ def workspace(settings: Settings) -> Iterator[Check]:
         yield catalogue
         yield from _vectors(settings)
         yield _desk(settings)
+        yield from _evidence(settings)
         yield _people_key(settings, people)
     except OSError as error:  # a folder around it that this account may not look into
         yield Check("workspace", State.PROBLEM, str(error), "let this account read it")
@@ -209,6 +212,19 @@ def _desk(settings: Settings) -> Check:
         return Check("desk", State.OK, url.database)
     remedy = "`matchcut review accounts add NAME` makes it, `matchcut scan --cases` as well"
     return Check("desk", State.OFF, "there is none yet", remedy)
+
+
+def _evidence(settings: Settings) -> Iterator[Check]:
+    """Write to where pictures of cases are kept, if the settings name a place."""
+    if settings.evidence is None:
+        return
+    try:
+        EvidenceStore(settings, _ANSWERS_S).check()
+    except InputError as error:
+        remedy = "let this account write there, or mend MATCHCUT_EVIDENCE"
+        yield Check("evidence", State.PROBLEM, f"{settings.evidence}: {error}", remedy)
+    else:
+        yield Check("evidence", State.OK, settings.evidence)
 
 
 def _people_key(settings: Settings, people: int) -> Check:

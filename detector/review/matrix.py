@@ -27,7 +27,7 @@ from detector.media import (
 )
 from detector.report_pictures import why_missing
 from detector.review.evidence import UPLOAD, NoEvidenceError, match_of
-from detector.review.pictures import cached, store
+from detector.review.evidence_store import EvidenceStore, picture_name
 from detector.review.records import Case
 from detector.settings import Settings
 from detector.timeline import Interval, timeline
@@ -57,7 +57,7 @@ def matrix_picture(
     descriptors: Mapping[Channel, Descriptor],
     settings: Settings,
 ) -> bytes:
-    """Return the matrix as a PNG file, from the evidence folder if it was drawn before.
+    """Return the matrix as a PNG file, as it was kept if it was drawn before.
 
     The upload's frames are described again, which takes seconds; the work's embeddings are in the
     index.
@@ -86,8 +86,10 @@ def matrix_picture(
     views = drawn.upload.view, drawn.work.view
     lines = [(s.query_start, s.query_end, s.ref_start, s.ref_end) for s in match.segments]
     key = (work.digest, space_of(descriptor), views, lines)
-    file = cached(settings, case, "matrix", *key, suffix=".png")
-    if not file.is_file():
+    name = picture_name(case, "matrix", *key, suffix=".png")
+    store = EvidenceStore(settings)
+    picture = store.get(name)
+    if picture is None:
         negative = any("inverted" in edit for one in match.segments for edit in one.edits)
         columns = [
             _similarities(pictures, ref.vectors, descriptor, negative=negative)
@@ -96,8 +98,9 @@ def matrix_picture(
         matrix = _over_time(np.concatenate(columns, axis=1), ref, drawn.work.view)
         is_copy = match.channel is Channel.COPY
         floor = settings.copy_channel.floor if is_copy else settings.semantic_channel.usual
-        store(file, draw_matrix(matrix, floor, views, match.segments))
-    return file.read_bytes()
+        picture = draw_matrix(matrix, floor, views, match.segments)
+        store.put(name, picture)
+    return picture
 
 
 def _pictures(case: Case, view: Interval, settings: Settings) -> Iterator[list[Picture]]:

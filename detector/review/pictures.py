@@ -1,13 +1,11 @@
 """Pictures of a case: frames that were found alike with the verified geometry, and faces.
 
-Pictures of frames are kept in the workspace's ``evidence`` folder, since decoding takes time. Those
-of faces never are: they are biometric data, and looking at one is an event of its own.
+Pictures of frames are kept as evidence, since decoding takes time. Those of faces never are: they
+are biometric data, and looking at one is an event of its own.
 """
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -27,16 +25,13 @@ from detector.matching.geometry import (
 from detector.people import crop_face
 from detector.report_pictures import Footage, jpeg_of
 from detector.review.evidence import REFERENCE, UPLOAD, NoEvidenceError, match_of
+from detector.review.evidence_store import EvidenceStore, picture_name
 from detector.review.records import Case
 from detector.settings import Settings
 from detector.types import Appearance, Channel, FramePair, Likeness
 from index.cipher import Cipher
 from index.errors import UnknownPersonError, UnknownWorkError
-from index.files import write_atomically
-from index.records import check_digest
 from index.reference_index import ReferenceIndex
-
-EVIDENCE = "evidence"  # folder of the workspace
 
 _SIDE = 360  # pixels of the shorter side
 _CONFIRMED = 0.5  # confidence of a registration from which it is drawn
@@ -65,7 +60,7 @@ def pair_picture(
     settings: Settings,
     side: int = _SIDE,
 ) -> PairPictures:
-    """Return the two frames of a pair, from the evidence folder if they were drawn before.
+    """Return the two frames of a pair, as they were kept if they were drawn before.
 
     Parameters
     ----------
@@ -87,9 +82,11 @@ def pair_picture(
     else:
         source, digest = work.source, work.digest
     key = (digest, wanted.query_time, wanted.ref_time, side)
-    files = [cached(settings, case, "pair", *key, suffix=f"-{name}.jpg") for name in ("u", "r")]
-    if all(file.is_file() for file in files):
-        return PairPictures(files[0].read_bytes(), files[1].read_bytes())
+    names = [picture_name(case, "pair", *key, suffix=f"-{side}.jpg") for side in ("u", "r")]
+    store = EvidenceStore(settings)
+    kept = PairPictures(store.get(names[0]), store.get(names[1]))
+    if kept.upload is not None and kept.reference is not None:
+        return kept
     upload = Footage(UPLOAD, case.source, settings.protocols)
     reference = Footage(REFERENCE, source, settings.protocols)
     ours = upload.frame(wanted.query_time, side)
@@ -104,8 +101,9 @@ def pair_picture(
     if registration is not None and registration.confidence >= _CONFIRMED:
         ours, theirs = outlined(ours, theirs, registration)
     pictures = PairPictures(jpeg_of(ours), jpeg_of(theirs))
-    for file, jpeg in zip(files, pictures[:2], strict=True):
-        store(file, jpeg)
+    for name, jpeg in zip(names, pictures[:2], strict=True):
+        if jpeg is not None:
+            store.put(name, jpeg)
     return pictures
 
 
@@ -205,25 +203,3 @@ def _appearance_of(case: Case, match: int, appearance: int) -> tuple[Appearance,
             "shown."
         )
     return one, found.ref_id
-
-
-# --- what is kept -----------------------------------------------------------------------------
-
-
-def cached(settings: Settings, case: Case, kind: str, *key: object, suffix: str) -> Path:
-    """Return the file that keeps a picture of a case's evidence.
-
-    Parameters
-    ----------
-    key
-        What the picture depends on besides the upload.
-    """
-    check_digest(case.digest)  # it names a folder
-    name = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
-    return settings.home / EVIDENCE / case.digest / f"{kind}-{name}{suffix}"
-
-
-def store(path: Path, content: bytes | None) -> None:
-    """Keep a picture."""
-    if content is not None:
-        write_atomically(path, lambda file: file.write(content))

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -169,6 +170,21 @@ def test_a_vector_service_that_is_none(tmp_path: Path) -> None:
     check = by_name(workspace(Settings(home=tmp_path, vectors="localhost:19530")))["vectors"]
     assert check.state is State.PROBLEM
     assert "milvus://" in check.found
+
+
+def test_where_pictures_of_cases_are_kept(tmp_path: Path, s3: Any) -> None:
+    """The doctor writes there, and leaves nothing."""
+    checks = by_name(workspace(Settings(home=tmp_path)))
+    assert "evidence" not in checks
+    s3.create_bucket(Bucket="desk")
+    settings = Settings(home=tmp_path, evidence="s3://desk/pictures")
+    assert by_name(workspace(settings))["evidence"].state is State.OK
+    assert s3.list_objects_v2(Bucket="desk")["KeyCount"] == 0
+    gone = Settings(home=tmp_path, evidence="s3://gone/pictures")
+    check = by_name(workspace(gone))["evidence"]
+    assert check.state is State.PROBLEM
+    assert "bucket does not exist" in check.found
+    assert "MATCHCUT_EVIDENCE" in (check.remedy or "")
 
 
 def test_the_key_of_the_faces(settings: Settings) -> None:

@@ -14,7 +14,6 @@ import av
 import cv2
 import numpy as np
 import pytest
-from s3fs import S3FileSystem
 
 from detector.batch import Batch
 from detector.decoding.wire import BrokenWireError
@@ -397,33 +396,17 @@ def test_an_upload_whose_server_ends_midway_is_scanned_again(
 
 
 @pytest.fixture
-def bucket(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[str, Callable[[str, bytes], None]]]:
+def bucket(folder: Path, s3: Any) -> tuple[str, Callable[[str, bytes], None]]:
     """Return the address of a bucket with the films, and what puts another object into it."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    S3FileSystem.clear_instance_cache()
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="films")
+    s3.create_bucket(Bucket="films")
 
     def put(name: str, content: bytes) -> None:
-        client.put_object(Bucket="films", Key=name, Body=content)
+        s3.put_object(Bucket="films", Key=name, Body=content)
 
     for name in ("week 1/front.mp4", "week 1/film.mkv"):
         put(name, (folder / Path(name).name).read_bytes())
     put("week 1/notes.txt", b"notes")
-    yield "s3://films", put
-    S3FileSystem.clear_instance_cache()
-    server.stop()
+    return "s3://films", put
 
 
 def test_uploads_in_a_bucket_of_s3(

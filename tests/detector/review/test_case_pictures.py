@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,8 +15,8 @@ from detector.media import grab
 from detector.output import from_json
 from detector.people import people_cipher
 from detector.review.evidence import NoEvidenceError
+from detector.review.evidence_store import EVIDENCE
 from detector.review.pictures import (
-    EVIDENCE,
     face_enrolled,
     face_in_upload,
     outlined,
@@ -158,6 +159,21 @@ def test_pictures_are_kept_with_the_workspace(
     path.unlink()
     assert pair_picture(case, 0, 0, 0, index, settings) == first
     assert pair_picture(case, 0, 0, 0, index, settings, side=180).upload is None
+
+
+def test_pictures_can_be_kept_at_an_address(
+    compilation: Case, index: ReferenceIndex, settings: Settings, s3: Any, tmp_path: Path
+) -> None:
+    s3.create_bucket(Bucket="desk")
+    settings = settings.model_copy(update={"evidence": "s3://desk/pictures"})
+    path = Path(shutil.copy(compilation.source, tmp_path / "upload.mp4"))
+    case = replace(compilation, source=str(path))
+    first = pair_picture(case, 0, 0, 0, index, settings)
+    kept = s3.list_objects_v2(Bucket="desk", Prefix=f"pictures/{case.digest}/")["Contents"]
+    assert len(kept) == 2
+    assert not settings.home.exists()
+    path.unlink()
+    assert pair_picture(case, 0, 0, 0, index, settings) == first
 
 
 def test_of_a_missing_upload_the_reference_is_shown_alone(

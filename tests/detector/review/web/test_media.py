@@ -18,7 +18,7 @@ from desk_office import Office, open_office
 
 from detector.media import UnreadableMediaError
 from detector.review.evidence import UPLOAD, NoEvidenceError
-from detector.review.pictures import EVIDENCE
+from detector.review.evidence_store import EVIDENCE
 from detector.review.web.films import PLAYABLE, Films
 from detector.samples import Cut, SampleSet, footage, resized, write_clip
 from detector.settings import Settings
