@@ -12,7 +12,7 @@ from index.errors import VectorServiceError
 SCHEMES = {"milvus": "http", "milvus+tls": "https"}  # ours, and what stands for it in pymilvus
 DEFAULT_PORT = 19530
 
-# Measured by `scripts/bench_milvus`, see the README.
+# Measured by `scripts/bench_index --vectors`, see docs/cluster.md.
 INDEX = "HNSW"
 BUILD: Mapping[str, Any] = {"M": 16, "efConstruction": 200}
 SEARCH: Mapping[str, Any] = {"ef": 128}

@@ -15,10 +15,10 @@ import pytest
 from databases import KINDS, ServerDatabase
 from hypothesis import HealthCheck, settings
 from made_once import made_once
-from milvus_process import MilvusProcess, why_no_milvus
 from s3fs import S3FileSystem
 
 from detector.assets import ASSETS, fetch
+from detector.evaluation.milvus_process import MilvusProcess, why_no_milvus
 from detector.samples import (
     Cut,
     Picture,

@@ -23,10 +23,12 @@ from detector.evaluation.uploads import (
     read_clips,
     split,
 )
-from detector.inputs import Source, expand
-from detector.pipeline import enroll
-from detector.settings import load_settings
+from detector.inputs import InputError, Source, expand
+from detector.media import UnreadableMediaError
+from detector.pipeline import NothingToMatchError, enroll
+from detector.settings import Settings, load_settings
 from detector.types import ScanResult, Segment
+from index.errors import IdTakenError
 from index.reference_index import ReferenceIndex
 
 _PROTECTED = 0.6  # share of the clips, where one folder gives both works and other footage
@@ -95,6 +97,29 @@ def _with_twins(upload: Upload, groups: Sequence[set[str]]) -> Upload:
     shown = copied | upload.plan.shown
     twins = {name for group in groups if group & shown for name in group - shown}
     return replace(upload, twins=frozenset(twins))
+
+
+def enroll_folder(folder: Path, settings: Settings, most: int | None = None) -> int:
+    """Enrol the films of a folder, in order of name; return how many could be.
+
+    Parameters
+    ----------
+    most
+        Number of films after which no more are enrolled.
+    """
+    descriptors, _ = open_channels(settings)
+    count = 0
+    with ReferenceIndex.open(settings.home) as index:
+        for film in expand([os.fspath(folder)]):
+            try:
+                enroll(film, index, descriptors, settings)
+            except (IdTakenError, InputError, UnreadableMediaError, NothingToMatchError) as error:
+                say(f"{film.name}: {error}")
+                continue
+            count += 1
+            if count == most:
+                break
+    return count
 
 
 def scan_all(
