@@ -323,13 +323,13 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _evidence_can_be_written(self) -> Self:
         address = self.evidence or ""
+        if address.lower().startswith(("http://", "https://")):
+            raise ValueError(f"no evidence can be written to {address}: name a bucket or a folder")
         if "://" in address:
             try:
                 check_protocol(address, self.protocols)
             except InputError as error:
                 raise ValueError(str(error)) from error
-            if address.lower().startswith(("http://", "https://")):
-                raise ValueError(f"nothing can be written to {address}: name a bucket or a folder")
         return self
 
     @property

@@ -132,7 +132,7 @@ def errors() -> Iterator[None]:
             fail(f"a database of the workspace cannot be used: {with_remedy(cause)}")
         if not _is_expected(error):
             raise
-        fail(with_remedy(cause))
+        fail(_of_settings(error) or with_remedy(cause))
 
 
 def with_remedy(error: BaseException) -> str:
@@ -177,6 +177,20 @@ def _is_expected(error: Exception) -> bool:
         ValidationError,
     )
     return isinstance(error, expected)
+
+
+def _of_settings(error: Exception) -> str | None:
+    """Say which settings are wrong, if that is what failed."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError) or error.title != "Settings":
+        return None
+    told = []
+    for one in error.errors(include_url=False):
+        name = "__".join(map(str, one["loc"])).upper()
+        said = one["msg"].removeprefix("Value error, ")
+        told.append(f"MATCHCUT_{name}: {said[:1].lower()}{said[1:]}" if name else said)
+    return f"a setting cannot be used: {'; '.join(told)}"
 
 
 def _is_of_database(error: Exception) -> bool:

@@ -262,6 +262,18 @@ def test_settings_come_from_the_environment_then_the_workspace(tmp_path, monkeyp
     assert load_settings(home=tmp_path, rate=1.0).rate == 1
 
 
+def test_settings_that_are_wrong_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("MATCHCUT_RATE", "often")
+    monkeypatch.setenv("MATCHCUT_COPY_CHANNEL__MIN_SCORE", "2 of 3")
+    result = run("works", "list", "--home", tmp_path)
+    assert result.exit_code == 2
+    said = "input should be a valid number, unable to parse string as a number"
+    assert result.stderr == (
+        f"matchcut: a setting cannot be used: MATCHCUT_RATE: {said}; "
+        f"MATCHCUT_COPY_CHANNEL__MIN_SCORE: {said}\n"
+    )
+
+
 def test_every_setting_says_what_it_is():
     assert all(field.description for field in Settings.model_fields.values())
 
