@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from detector.decoding.records import UnreadableMediaError
 
 PATIENCE = 60.0  # seconds that a server may say nothing
+PAUSES = (0.5, 2.0)  # seconds after which a request that failed is made again
 
 _LEAST, _MOST = 1 << 16, 1 << 22  # bytes fetched at a time
 _KEPT = 4  # pieces of a file that are kept: sound and picture may lie apart
@@ -63,15 +64,23 @@ class RemoteFile:
         In bytes.
     patience
         Seconds that the server may say nothing.
+    pauses
+        Seconds after which a request that failed is made again, one for each time.
     """
 
     def __init__(
-        self, file: RandomAccess, name: str, size: int, patience: float = PATIENCE
+        self,
+        file: RandomAccess,
+        name: str,
+        size: int,
+        patience: float = PATIENCE,
+        pauses: Sequence[float] = PAUSES,
     ) -> None:
         self.name = name
         self.size = size
         self._file = file
         self._patience = patience
+        self._pauses = pauses
         self._pieces: list[_Piece] = []
         self._most = _MOST
         self._lock = threading.Lock()
@@ -119,7 +128,9 @@ class RemoteFile:
             self._file.seek(start)
             return self._file.read(wanted)
 
-        if self._failure is None:  # else it would take the same time to fail again
+        for pause in (*self._pauses, None):
+            if self._failure is not None:  # it would take the same time to fail again
+                break
             try:
                 content = answered(fetch, self._patience)
                 if len(content) == wanted:
@@ -128,6 +139,9 @@ class RemoteFile:
             except TimeoutError:
                 self._failure = f"the server sent nothing for {self._patience:.0f} s"
             except Exception as error:  # noqa: BLE001 - whatever a protocol's package raises
+                if pause is not None and not isinstance(error, FileNotFoundError | PermissionError):
+                    time.sleep(pause)
+                    continue
                 self._failure = f"the server did not send what was asked for: {in_words(error)}"
         raise UnreachableError(self._failure)
 

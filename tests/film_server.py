@@ -23,6 +23,8 @@ class FilmServer(ThreadingHTTPServer):
         After so many it says nothing any more, or breaks the connection; None: never.
     is_silent
         Which of the two.
+    breaks
+        After it has broken so many connections it sends all again; 0: it never does.
     """
 
     daemon_threads = True
@@ -34,6 +36,7 @@ class FilmServer(ThreadingHTTPServer):
         self.sent = 0
         self.most: int | None = None
         self.is_silent = False
+        self.breaks = 0
         self.lock = threading.Lock()
         self.over = threading.Event()
 
@@ -45,10 +48,13 @@ class FilmServer(ThreadingHTTPServer):
 
     def may_send(self, count: int) -> bool:
         with self.lock:
-            if self.most is not None and self.sent + count > self.most:
-                return False
-            self.sent += count
-            return True
+            if self.most is None or self.sent + count <= self.most:
+                self.sent += count
+                return True
+            if self.breaks:
+                self.breaks -= 1
+                self.most = self.most if self.breaks else None
+            return False
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -213,6 +213,14 @@ def test_a_server_that_ends_midway_ends_the_film(server: FilmServer) -> None:
         assert probe(media).width == 256
 
 
+def test_a_connection_that_breaks_is_made_again(folder: Path, server: FilmServer) -> None:
+    server.most = 1 << 20
+    server.breaks = 2  # and then it may send again
+    with Source(server.url("front.mp4")).opened(WEB) as media:
+        assert sampled(media) == sampled(folder / "front.mp4")
+    assert server.breaks == 0
+
+
 def test_a_server_that_says_nothing_is_left(server: FilmServer) -> None:
     server.most, server.is_silent = 1 << 20, True
     with Source(server.url("front.mp4")).opened(WEB) as media:
