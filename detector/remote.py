@@ -128,9 +128,8 @@ class RemoteFile:
             self._file.seek(start)
             return self._file.read(wanted)
 
-        for pause in (*self._pauses, None):
-            if self._failure is not None:  # it would take the same time to fail again
-                break
+        pauses = list(self._pauses)
+        while self._failure is None:  # else it would take the same time to fail again
             try:
                 content = answered(fetch, self._patience)
                 if len(content) == wanted:
@@ -139,8 +138,8 @@ class RemoteFile:
             except TimeoutError:
                 self._failure = f"the server sent nothing for {self._patience:.0f} s"
             except Exception as error:  # noqa: BLE001 - whatever a protocol's package raises
-                if pause is not None and not isinstance(error, FileNotFoundError | PermissionError):
-                    time.sleep(pause)
+                if pauses and not isinstance(error, FileNotFoundError | PermissionError):
+                    time.sleep(pauses.pop(0))
                     continue
                 self._failure = f"the server did not send what was asked for: {in_words(error)}"
         raise UnreachableError(self._failure)
