@@ -1,4 +1,4 @@
-"""A real Milvus for tests, started and ended as they like.
+"""A real Milvus on this machine, started and ended as tests and benchmarks like.
 
 It binds its ports on all interfaces whatever it is told, so it only starts in a network of its own
 (`scripts/test` makes one): where nobody else could reach it.
