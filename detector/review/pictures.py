@@ -82,7 +82,7 @@ def pair_picture(
     else:
         source, digest = work.source, work.digest
     key = (digest, wanted.query_time, wanted.ref_time, side)
-    names = [picture_name(case, "pair", *key, suffix=f"-{side}.jpg") for side in ("u", "r")]
+    names = [picture_name(case, "pair", *key, suffix=f"-{which}.jpg") for which in "ur"]
     store = EvidenceStore(settings)
     kept = PairPictures(store.get(names[0]), store.get(names[1]))
     if kept.upload is not None and kept.reference is not None:
