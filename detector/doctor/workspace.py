@@ -219,7 +219,7 @@ def _evidence(settings: Settings) -> Iterator[Check]:
     if settings.evidence is None:
         return
     try:
-        EvidenceStore(settings, _ANSWERS_S).check()
+        EvidenceStore(settings).check()
     except InputError as error:
         remedy = "let this account write there, or mend MATCHCUT_EVIDENCE"
         yield Check("evidence", State.PROBLEM, f"{settings.evidence}: {error}", remedy)

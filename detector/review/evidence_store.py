@@ -24,7 +24,7 @@ from index.records import check_digest
 
 EVIDENCE = "evidence"  # folder of the workspace
 
-_PATIENCE_S = 5.0
+_PATIENCE_S = 10.0  # also the first time, when keys are looked for and a connection is made
 
 _log = logging.getLogger(__name__)
 

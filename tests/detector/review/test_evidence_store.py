@@ -30,7 +30,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> EvidenceStore:
         "file address": lambda: f"file://{tmp_path}/elsewhere",
         "s3": lambda: f"s3://{bucket(request)}/desk",
     }
-    return EvidenceStore(Settings(home=tmp_path / "home", evidence=places[request.param]()))
+    settings = Settings(home=tmp_path / "home", evidence=places[request.param]())
+    return EvidenceStore(settings, patience=60)
 
 
 def test_what_is_kept_is_there_under_its_name_only(
