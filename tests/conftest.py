@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import cv2
 import numpy as np
@@ -84,6 +85,8 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     S3FileSystem.clear_instance_cache()
+    # All such servers of a process share their buckets.
+    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST"), timeout=60).close()
     yield boto3.client("s3")
     S3FileSystem.clear_instance_cache()
     server.stop()
