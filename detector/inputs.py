@@ -111,15 +111,13 @@ class Source:
         InputError
             When it cannot be had.
         """
-        path, remote, filesystem = self.name, None, None
+        remote = None
         with input_errors(self.name):
-            if self.is_url:
-                filesystem, path = _filesystem(self.name, protocols)
-            if filesystem is None or "file" in _names_of(filesystem):
+            filesystem, path = open_filesystem(self.name, protocols)
+            if filesystem is None:
                 local = Path(path)
                 if not local.is_file():  # a device or a pipe could block for ever
                     raise InputError("not a file" if local.exists() else "no such file")
-                filesystem = None
             else:
                 remote = _remote(filesystem, path, self.name)
         if filesystem is None:
@@ -272,10 +270,11 @@ def open_filesystem(name: str, protocols: Collection[str]) -> tuple[Any, str]:
     Raises
     ------
     InputError
-        The protocol is not allowed, or its package is not installed.
+        The protocol is not allowed; for other errors see `input_errors`.
     """
-    with input_errors(name):
-        filesystem, path = _filesystem(name, protocols)
+    if "://" not in name:
+        return None, name
+    filesystem, path = _filesystem(name, protocols)
     return None if "file" in _names_of(filesystem) else filesystem, path
 
 

@@ -108,10 +108,7 @@ class EvidenceStore:
         """Give what reads and writes a picture, None for this machine's files, and its path."""
         address = f"{self._root.rstrip('/')}/{name}"
         with input_errors(address):
-            if "://" in address:
-                yield open_filesystem(address, self._protocols)
-            else:
-                yield None, address
+            yield open_filesystem(address, self._protocols)
 
 
 def picture_name(case: Case, kind: str, *key: object, suffix: str) -> str:
